@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {IERC3009} from "./interfaces/IERC3009.sol";
+import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
+import {Signatures} from "./libraries/Signatures.sol";
+
+/// @title PaymentChannels
+/// @notice Everything a caller must know is told in IPaymentChannels.
+contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    uint256 private constant MIN_GRACE_PERIOD = 600;
+    uint256 private constant MAX_GRACE_PERIOD = 30 days;
+
+    /// A call gets at most 63/64 of the gas, so when this much is left after a failed transfer, the transfer had at least
+    /// 63 times as much: only a token that needs over 12.8 million gas could fail for the lack of it.
+    uint256 private constant MIN_GAS_AFTER_FAILED_PAYOUT = 200_000;
+
+    bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)");
+    bytes32 private constant SETTLE_AUTHORIZATION_TYPEHASH =
+        keccak256("SettleAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)");
+    bytes32 private constant CLOSE_AUTHORIZATION_TYPEHASH =
+        keccak256("CloseAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)");
+    bytes32 private constant CLOSE_REQUEST_TYPEHASH = keccak256("CloseRequest(bytes32 channelId,uint64 deadline)");
+
+    /// @inheritdoc IPaymentChannels
+    uint40 public immutable CLOSE_GRACE_PERIOD;
+
+    mapping(bytes32 channelId => Channel) private _channels;
+
+    /// @inheritdoc IPaymentChannels
+    mapping(address payee => mapping(address operator => bool)) public isOperator;
+
+    /// @inheritdoc IPaymentChannels
+    mapping(address token => mapping(address account => uint256)) public credit;
+
+    constructor(uint40 closeGracePeriod) EIP712("EVM Payment Channel", "1") {
+        if (closeGracePeriod < MIN_GRACE_PERIOD || closeGracePeriod > MAX_GRACE_PERIOD) {
+            revert InvalidGracePeriod(closeGracePeriod, MIN_GRACE_PERIOD, MAX_GRACE_PERIOD);
+        }
+        CLOSE_GRACE_PERIOD = closeGracePeriod;
+    }
+
+    /* FUNDING */
+
+    /// @inheritdoc IPaymentChannels
+    function open(
+        address payee,
+        address token,
+        uint128 deposit,
+        bytes32 salt,
+        address authorizedSigner
+    ) external nonReentrant returns (bytes32 channelId) {
+        channelId = _open(Terms(msg.sender, payee, token, salt, authorizedSigner), deposit);
+        _pullByAllowance(token, deposit);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function openWithAuthorization(
+        address payee,
+        address token,
+        uint128 deposit,
+        bytes32 salt,
+        address authorizedSigner,
+        address from,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external nonReentrant returns (bytes32 channelId) {
+        _requireNonce(nonce, keccak256(abi.encode(from, payee, token, salt, authorizedSigner)));
+        channelId = _open(Terms(from, payee, token, salt, authorizedSigner), deposit);
+        _pullByAuthorization(token, from, deposit, validAfter, validBefore, nonce, signature);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function topUp(Terms calldata terms, uint128 additionalDeposit) external nonReentrant {
+        if (msg.sender != terms.payer) revert NotPayer(msg.sender, terms.payer);
+        bytes32 channelId = _channelId(terms);
+        Channel memory channel = _requireOpen(channelId);
+
+        bool isClosing = channel.closeRequestedAt != 0;
+        channel.closeRequestedAt = 0;
+        _topUp(channelId, channel, additionalDeposit);
+        if (isClosing) emit CloseRequestCancelled(channelId);
+
+        _pullByAllowance(terms.token, additionalDeposit);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function topUpWithAuthorization(
+        Terms calldata terms,
+        uint128 additionalDeposit,
+        address from,
+        bytes32 topUpSalt,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external nonReentrant {
+        bytes32 channelId = _channelId(terms);
+        _requireNonce(nonce, keccak256(abi.encode(channelId, additionalDeposit, from, topUpSalt)));
+
+        _topUp(channelId, _requireOpen(channelId), additionalDeposit);
+
+        _pullByAuthorization(terms.token, from, additionalDeposit, validAfter, validBefore, nonce, signature);
+    }
+
+    function _open(Terms memory terms, uint128 deposit) private returns (bytes32 channelId) {
+        if (terms.payee == address(0) || terms.payee == address(this)) revert InvalidPayee(terms.payee);
+        channelId = keccak256(abi.encode(terms, address(this), block.chainid));
+        if (_channels[channelId].deposit != 0) revert ChannelAlreadyExists(channelId);
+
+        _channels[channelId] = Channel(_toDeposit(0, deposit), 0, 0, false);
+        emit ChannelOpened(
+            channelId,
+            terms.payer,
+            terms.payee,
+            terms.token,
+            terms.authorizedSigner,
+            terms.salt,
+            deposit
+        );
+    }
+
+    function _topUp(bytes32 channelId, Channel memory channel, uint128 additionalDeposit) private {
+        channel.deposit = _toDeposit(channel.deposit, additionalDeposit);
+        _channels[channelId] = channel;
+        emit ChannelToppedUp(channelId, channel.deposit);
+    }
+
+    function _toDeposit(uint256 current, uint256 added) private pure returns (uint104) {
+        if (added == 0) revert ZeroDeposit();
+        uint256 deposit = current + added;
+        if (deposit > type(uint104).max) revert DepositOverflow(deposit, type(uint104).max);
+        return uint104(deposit);
+    }
+
+    function _requireNonce(bytes32 nonce, bytes32 expected) private pure {
+        if (nonce != expected) revert NonceMismatch(nonce, expected);
+    }
+
+    function _pullByAllowance(address token, uint256 amount) private {
+        uint256 balanceBefore = _balance(token);
+        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
+        _requireReceived(token, balanceBefore, amount);
+    }
+
+    function _pullByAuthorization(
+        address token,
+        address from,
+        uint256 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) private {
+        uint256 balanceBefore = _balance(token);
+        IERC3009(token).receiveWithAuthorization(
+            from,
+            address(this),
+            amount,
+            validAfter,
+            validBefore,
+            nonce,
+            signature
+        );
+        _requireReceived(token, balanceBefore, amount);
+    }
+
+    function _requireReceived(address token, uint256 balanceBefore, uint256 amount) private view {
+        uint256 balanceAfter = _balance(token);
+        uint256 received = balanceAfter > balanceBefore ? balanceAfter - balanceBefore : 0;
+        if (received != amount) revert UnexpectedTransferAmount(received, amount);
+    }
+
+    /// A plain call would revert without a reason where no token is.
+    function _balance(address token) private view returns (uint256) {
+        (bool success, bytes memory result) = token.staticcall(abi.encodeCall(IERC20.balanceOf, (address(this))));
+        if (!success || result.length < 32) revert InvalidToken(token);
+        return abi.decode(result, (uint256));
+    }
+
+    /* SETTLING */
+
+    /// @inheritdoc IPaymentChannels
+    function setOperator(address operator, bool approved) external {
+        isOperator[msg.sender][operator] = approved;
+        emit OperatorSet(msg.sender, operator, approved);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function settle(Claim calldata claim) external nonReentrant {
+        _requireSettler(claim.terms.payee);
+        _settle(_channelId(claim.terms), claim);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function settleWithAuthorization(
+        Claim calldata claim,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata payeeSignature
+    ) external nonReentrant {
+        bytes32 channelId = _channelId(claim.terms);
+        _requirePayeeSignature(SETTLE_AUTHORIZATION_TYPEHASH, channelId, claim, nonce, deadline, payeeSignature);
+        _settle(channelId, claim);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function settleBatch(address payee, address token, BatchClaim[] calldata claims) external nonReentrant {
+        _requireSettler(payee);
+        uint256 total = 0;
+        for (uint256 i = 0; i < claims.length; ++i) {
+            total += _settleInBatch(payee, token, claims[i]);
+        }
+        _payOut(token, payee, total);
+    }
+
+    function _settle(bytes32 channelId, Claim calldata claim) private {
+        Channel memory channel = _requireOpen(channelId);
+        uint256 growth = _capture(channel, claim.amount, _entitlement(channelId, claim));
+
+        _channels[channelId] = channel;
+        emit ChannelSettled(channelId, claim.amount);
+
+        _payOut(claim.terms.token, claim.terms.payee, growth);
+    }
+
+    /// The conditions of `_settle` in the same order, told as selectors: one bad claim must not stop the others.
+    function _settleInBatch(
+        address payee,
+        address token,
+        BatchClaim calldata claim
+    ) private returns (uint256 growth) {
+        bytes32 channelId = keccak256(
+            abi.encode(claim.payer, payee, token, claim.salt, claim.authorizedSigner, address(this), block.chainid)
+        );
+        Channel memory channel = _channels[channelId];
+        if (channel.deposit == 0) return _skip(channelId, ChannelNotFound.selector);
+        if (channel.finalized) return _skip(channelId, ChannelFinalized.selector);
+
+        (address recovered, ECDSA.RecoverError failure, ) = ECDSA.tryRecover(
+            _voucherDigest(channelId, claim.cumulativeAmount),
+            claim.r,
+            claim.vs
+        );
+        if (failure != ECDSA.RecoverError.NoError || recovered != _signer(claim.payer, claim.authorizedSigner)) {
+            return _skip(channelId, InvalidSignature.selector);
+        }
+
+        if (claim.amount > claim.cumulativeAmount) return _skip(channelId, AmountExceedsEntitlement.selector);
+        if (claim.amount > channel.deposit) return _skip(channelId, AmountExceedsDeposit.selector);
+        if (claim.amount <= channel.settled) return _skip(channelId, AmountNotIncreasing.selector);
+
+        growth = claim.amount - channel.settled;
+        channel.settled = uint104(claim.amount);
+        _channels[channelId] = channel;
+        emit ChannelSettled(channelId, claim.amount);
+    }
+
+    function _skip(bytes32 channelId, bytes4 reason) private returns (uint256) {
+        emit ClaimSkipped(channelId, reason);
+        return 0;
+    }
+
+    /// What the claim's statement is worth, once its signature is found good.
+    function _entitlement(bytes32 channelId, Claim calldata claim) private view returns (uint256) {
+        _requireSignature(
+            _signer(claim.terms.payer, claim.terms.authorizedSigner),
+            _voucherDigest(channelId, claim.cumulativeAmount),
+            claim.signature
+        );
+        return claim.cumulativeAmount;
+    }
+
+    /// The one place where `settled` of a single claim grows: at most to what is owed, at most to what is there.
+    function _capture(
+        Channel memory channel,
+        uint256 amount,
+        uint256 entitlement
+    ) private pure returns (uint256 growth) {
+        if (amount > entitlement) revert AmountExceedsEntitlement(amount, entitlement);
+        if (amount > channel.deposit) revert AmountExceedsDeposit(amount, channel.deposit);
+        if (amount <= channel.settled) revert AmountNotIncreasing(amount, channel.settled);
+        growth = amount - channel.settled;
+        channel.settled = uint104(amount);
+    }
+
+    /* CLOSING */
+
+    /// @inheritdoc IPaymentChannels
+    function close(Claim calldata claim) external nonReentrant {
+        if (msg.sender != claim.terms.payee) revert NotPayee(msg.sender, claim.terms.payee);
+        _close(_channelId(claim.terms), claim);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function closeWithAuthorization(
+        Claim calldata claim,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata payeeSignature
+    ) external nonReentrant {
+        bytes32 channelId = _channelId(claim.terms);
+        _requirePayeeSignature(CLOSE_AUTHORIZATION_TYPEHASH, channelId, claim, nonce, deadline, payeeSignature);
+        _close(channelId, claim);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function requestClose(Terms calldata terms) external {
+        if (msg.sender != terms.payer) revert NotPayer(msg.sender, terms.payer);
+        _requestClose(_channelId(terms));
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function requestCloseWithAuthorization(
+        Terms calldata terms,
+        uint64 deadline,
+        bytes calldata payerSignature
+    ) external {
+        if (block.timestamp > deadline) revert AuthorizationExpired(deadline);
+        bytes32 channelId = _channelId(terms);
+        bytes32 structHash = keccak256(abi.encode(CLOSE_REQUEST_TYPEHASH, channelId, deadline));
+        _requireSignature(terms.payer, _hashTypedDataV4(structHash), payerSignature);
+        _requestClose(channelId);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function withdraw(Terms calldata terms) external nonReentrant {
+        bytes32 channelId = _channelId(terms);
+        Channel memory channel = _requireOpen(channelId);
+        if (channel.closeRequestedAt == 0) revert CloseNotRequested(channelId);
+        uint256 readyAt = uint256(channel.closeRequestedAt) + CLOSE_GRACE_PERIOD;
+        if (block.timestamp < readyAt) revert CloseNotReady(readyAt);
+
+        _finalize(terms, channelId, channel, 0);
+    }
+
+    function _close(bytes32 channelId, Claim calldata claim) private {
+        Channel memory channel = _requireOpen(channelId);
+        if (claim.amount < channel.settled) revert AmountBelowSettled(claim.amount, channel.settled);
+        uint256 growth = 0;
+        if (claim.amount > channel.settled) {
+            growth = _capture(channel, claim.amount, _entitlement(channelId, claim));
+        }
+
+        _finalize(claim.terms, channelId, channel, growth);
+    }
+
+    function _finalize(Terms calldata terms, bytes32 channelId, Channel memory channel, uint256 growth) private {
+        uint256 refund = channel.deposit - channel.settled;
+        channel.finalized = true;
+        _channels[channelId] = channel;
+        emit ChannelClosed(channelId, channel.settled, refund);
+
+        _payOut(terms.token, terms.payee, growth);
+        _payOut(terms.token, terms.payer, refund);
+    }
+
+    function _requestClose(bytes32 channelId) private {
+        Channel memory channel = _requireOpen(channelId);
+        if (channel.closeRequestedAt != 0) {
+            revert CloseAlreadyRequested(uint256(channel.closeRequestedAt) + CLOSE_GRACE_PERIOD);
+        }
+
+        channel.closeRequestedAt = uint40(block.timestamp);
+        _channels[channelId] = channel;
+        emit CloseRequested(channelId, block.timestamp + CLOSE_GRACE_PERIOD);
+    }
+
+    /* PAYING OUT */
+
+    /// @inheritdoc IPaymentChannels
+    function claimCredit(address token, address account) external nonReentrant {
+        uint256 amount = credit[token][account];
+        if (amount == 0) revert NoCredit(token, account);
+
+        credit[token][account] = 0;
+        emit CreditClaimed(token, account, amount);
+
+        IERC20(token).safeTransfer(account, amount);
+    }
+
+    /// A receiver that cannot be paid must not be able to block anybody else, so what fails becomes credit.
+    function _payOut(address token, address account, uint256 amount) private {
+        if (amount == 0 || IERC20(token).trySafeTransfer(account, amount)) return;
+        uint256 gasLeft = gasleft();
+        if (gasLeft < MIN_GAS_AFTER_FAILED_PAYOUT) revert InsufficientPayoutGas(gasLeft, MIN_GAS_AFTER_FAILED_PAYOUT);
+
+        credit[token][account] += amount;
+        emit CreditAdded(token, account, amount);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IPaymentChannels
+    function getChannel(bytes32 channelId) external view returns (Channel memory) {
+        return _channels[channelId];
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function getChannels(bytes32[] calldata channelIds) external view returns (Channel[] memory channels) {
+        channels = new Channel[](channelIds.length);
+        for (uint256 i = 0; i < channelIds.length; ++i) {
+            channels[i] = _channels[channelIds[i]];
+        }
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function computeChannelId(Terms calldata terms) external view returns (bytes32) {
+        return _channelId(terms);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function getVoucherDigest(bytes32 channelId, uint128 cumulativeAmount) external view returns (bytes32) {
+        return _voucherDigest(channelId, cumulativeAmount);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function domainSeparator() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    /* CHECKS AND HASHES */
+
+    function _requireOpen(bytes32 channelId) private view returns (Channel memory channel) {
+        channel = _channels[channelId];
+        if (channel.deposit == 0) revert ChannelNotFound(channelId);
+        if (channel.finalized) revert ChannelFinalized(channelId);
+    }
+
+    function _requireSettler(address payee) private view {
+        if (msg.sender != payee && !isOperator[payee][msg.sender]) revert NotPayee(msg.sender, payee);
+    }
+
+    function _requirePayeeSignature(
+        bytes32 typeHash,
+        bytes32 channelId,
+        Claim calldata claim,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata payeeSignature
+    ) private view {
+        if (block.timestamp > deadline) revert AuthorizationExpired(deadline);
+        bytes32 structHash = keccak256(abi.encode(typeHash, channelId, claim.amount, nonce, deadline));
+        _requireSignature(claim.terms.payee, _hashTypedDataV4(structHash), payeeSignature);
+    }
+
+    function _requireSignature(address signer, bytes32 digest, bytes calldata signature) private view {
+        if (!Signatures.isValid(signer, digest, signature)) revert InvalidSignature(signer);
+    }
+
+    function _signer(address payer, address authorizedSigner) private pure returns (address) {
+        return authorizedSigner == address(0) ? payer : authorizedSigner;
+    }
+
+    function _channelId(Terms calldata terms) private view returns (bytes32) {
+        return keccak256(abi.encode(terms, address(this), block.chainid));
+    }
+
+    function _voucherDigest(bytes32 channelId, uint128 cumulativeAmount) private view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, channelId, cumulativeAmount)));
+    }
+}
