@@ -1,0 +1,51 @@
+export { formatYuan, InvalidAmountError, MAX_UINT104, MAX_UINT128, parseBaseUnits, parseYuan } from "./amounts.ts";
+export { InvalidFieldError } from "./assertField.ts";
+export { computeChannelId } from "./channelId.ts";
+export {
+  type CloseAuthorization,
+  closeAuthorizationType,
+  hashCloseAuthorization,
+  signCloseAuthorization,
+} from "./closeAuthorization.ts";
+export { type CloseRequest, closeRequestType, hashCloseRequest, signCloseRequest } from "./closeRequest.ts";
+export {
+  computePaymentId,
+  type ConditionalPayment,
+  conditionalPaymentType,
+  type ConditionalVoucher,
+  conditionalVoucherType,
+  hashConditionalPayment,
+  hashConditionalVoucher,
+  PaymentOrderError,
+  signConditionalVoucher,
+  verifyConditionalVoucher,
+} from "./conditionalVoucher.ts";
+export { channelsDomain, type ChannelsLocation, type Domain, hashDomain } from "./domain.ts";
+export { hashReceipt, type Receipt, receiptType, signReceipt, verifyReceipt } from "./receipt.ts";
+export {
+  hashReceiveWithAuthorization,
+  openAuthorizationNonce,
+  type ReceiveWithAuthorization,
+  receiveWithAuthorizationType,
+  signReceiveWithAuthorization,
+  topUpAuthorizationNonce,
+} from "./receiveWithAuthorization.ts";
+export {
+  hashSettleAuthorization,
+  type SettleAuthorization,
+  settleAuthorizationType,
+  signSettleAuthorization,
+} from "./settleAuthorization.ts";
+export { InvalidSignatureError, isCanonicalSignature, normalizeSignature, type SignatureFault } from "./signature.ts";
+export { type Terms, voucherSigner } from "./terms.ts";
+export type { SigningAccount, TypedData } from "./typedMessage.ts";
+export {
+  attestationDomain,
+  type AttestationLocation,
+  hashVerdict,
+  signVerdict,
+  type Verdict,
+  verdictType,
+  verifyVerdict,
+} from "./verdict.ts";
+export { hashVoucher, signVoucher, verifyVoucher, type Voucher, voucherType } from "./voucher.ts";
