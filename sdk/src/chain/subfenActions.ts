@@ -1,0 +1,49 @@
+import * as channels from "./channels.ts";
+import * as token from "./token.ts";
+import { type ChainClient, confirmTransaction } from "./write.ts";
+
+const actions = {
+  getChannel: channels.getChannel,
+  getChannels: channels.getChannels,
+  getCloseGracePeriod: channels.getCloseGracePeriod,
+  openChannel: channels.openChannel,
+  openChannelWithAuthorization: channels.openChannelWithAuthorization,
+  topUpChannel: channels.topUpChannel,
+  topUpChannelWithAuthorization: channels.topUpChannelWithAuthorization,
+  settleChannel: channels.settleChannel,
+  closeChannel: channels.closeChannel,
+  requestCloseChannel: channels.requestCloseChannel,
+  withdrawChannel: channels.withdrawChannel,
+  getTokenBalance: token.getTokenBalance,
+  getTokenDomain: token.getTokenDomain,
+  approveToken: token.approveToken,
+  confirmTransaction,
+};
+
+type Actions = typeof actions;
+
+/** The actions of this package as methods of a client. */
+export type SubfenActions = {
+  [name in keyof Actions]: (parameters: Parameters<Actions[name]>[1]) => ReturnType<Actions[name]>;
+};
+
+/**
+ * Adds the actions of this package to a viem client.
+ *
+ * @returns A function for `client.extend`.
+ * @example
+ * import { createWalletClient, http } from "viem";
+ * import { subfenActions } from "subfen";
+ *
+ * const client = createWalletClient({ account, transport: http() }).extend(subfenActions());
+ * const channel = await client.getChannel({ contract, channelId });
+ */
+export function subfenActions() {
+  return (client: ChainClient): SubfenActions =>
+    Object.fromEntries(
+      Object.entries(actions).map(([name, action]) => [
+        name,
+        (parameters: unknown) => (action as (client: ChainClient, parameters: unknown) => unknown)(client, parameters),
+      ]),
+    ) as SubfenActions;
+}

@@ -1,0 +1,101 @@
+import { type Account, type Address, erc20Abi, type Hex, parseAbi } from "viem";
+import { readContract } from "viem/actions";
+
+import { SubfenError } from "../errors.ts";
+import { type Domain, hashDomain } from "../protocol/domain.ts";
+import { type ChainClient, simulateAndWrite } from "./write.ts";
+
+const domainAbi = parseAbi([
+  "function eip712Domain() view returns (bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)",
+  "function DOMAIN_SEPARATOR() view returns (bytes32)",
+  "function name() view returns (string)",
+  "function version() view returns (string)",
+]);
+
+/** A token's EIP-712 domain cannot be told, so nothing can be signed for it. */
+export class TokenDomainError extends SubfenError {
+  override readonly name = "TokenDomainError";
+
+  constructor(token: Address, reason: string, cause?: unknown) {
+    super(`The EIP-712 domain of token ${token} cannot be told: ${reason}.`, {
+      code: "token-domain",
+      metaMessages: ["It cannot be paid by EIP-3009 authorizations; open the channel by a transaction instead."],
+      cause,
+    });
+  }
+}
+
+/**
+ * Reads the domain in which a token's authorizations are signed, from the token itself: by ERC-5267, or by name and
+ * version checked against its domain separator.
+ *
+ * @param client - A viem client.
+ * @param parameters - The token and the chain's id.
+ * @returns The domain.
+ * @throws {TokenDomainError} when the token tells none, or one that is not its own.
+ */
+export async function getTokenDomain(
+  client: ChainClient,
+  parameters: { token: Address; chainId: number },
+): Promise<Domain> {
+  const { token, chainId } = parameters;
+  const contract = { address: token, abi: domainAbi } as const;
+  try {
+    const [name, version] = await readContract(client, { ...contract, functionName: "eip712Domain" }).then(
+      ([, ...domain]) => domain,
+      () =>
+        Promise.all([
+          readContract(client, { ...contract, functionName: "name" }),
+          readContract(client, { ...contract, functionName: "version" }),
+        ]),
+    );
+    const domain: Domain = { name, version, chainId, verifyingContract: token };
+    const separator = await readContract(client, { ...contract, functionName: "DOMAIN_SEPARATOR" });
+    if (separator !== hashDomain(domain)) throw new TokenDomainError(token, "its separator is another domain's");
+    return domain;
+  } catch (cause) {
+    if (cause instanceof TokenDomainError) throw cause;
+    throw new TokenDomainError(token, "it does not answer", cause);
+  }
+}
+
+/**
+ * Reads a balance.
+ *
+ * @param client - A viem client.
+ * @param parameters - The token and the account.
+ * @returns Base units.
+ */
+export async function getTokenBalance(
+  client: ChainClient,
+  parameters: { token: Address; account: Address },
+): Promise<bigint> {
+  return readContract(client, {
+    address: parameters.token,
+    abi: erc20Abi,
+    functionName: "balanceOf",
+    args: [parameters.account],
+  });
+}
+
+/**
+ * Lets a spender, such as the channel contract, take tokens from the sender.
+ *
+ * @param client - A viem client with the owner's account.
+ * @param parameters - The token, the spender and the base units.
+ * @returns The hash of the transaction.
+ * @throws {ContractRefusedError} when the token refuses.
+ * @throws {NoGasError} when the account cannot pay the gas.
+ */
+export async function approveToken(
+  client: ChainClient,
+  parameters: { token: Address; spender: Address; amount: bigint; account?: Account | undefined },
+): Promise<Hex> {
+  return simulateAndWrite(client, {
+    address: parameters.token,
+    abi: erc20Abi,
+    functionName: "approve",
+    args: [parameters.spender, parameters.amount],
+    account: parameters.account,
+  });
+}

@@ -1,0 +1,94 @@
+/** One call as it can be sent again and again: its body is in memory. */
+export type Call = {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer> | undefined;
+  readonly signal: AbortSignal;
+  /** The caller's own choice for the unpaid try. */
+  readonly redirect: RequestRedirect;
+  /** Tells the seller that tries are of one call. */
+  readonly idempotencyKey: string;
+};
+
+/**
+ * Takes what `fetch` takes.
+ *
+ * @param input - As for `fetch`.
+ * @param init - As for `fetch`.
+ * @returns The call. A streamed body is read to its end, so that the paid try sends the same bytes.
+ */
+export async function toCall(input: RequestInfo | URL, init: RequestInit | undefined): Promise<Call> {
+  const isStream = init?.body instanceof ReadableStream;
+  const request = new Request(input, isStream ? ({ ...init, duplex: "half" } as RequestInit) : init);
+  const body = request.body ? new Uint8Array(await request.arrayBuffer()) : undefined;
+  return {
+    url: new URL(request.url),
+    method: request.method,
+    headers: request.headers,
+    body,
+    signal: request.signal,
+    redirect: request.redirect,
+    idempotencyKey: request.headers.get("idempotency-key") ?? crypto.randomUUID(),
+  };
+}
+
+/**
+ * Sends a call.
+ *
+ * @param transport - The `fetch` below.
+ * @param call - The call.
+ * @param credential - Replaces the caller's own `Authorization`; a paid try follows no redirect, since the next address
+ * was not the one asked.
+ * @returns The answer.
+ */
+export function send(transport: typeof fetch, call: Call, credential?: string): Promise<Response> {
+  const headers = new Headers(call.headers);
+  if (credential !== undefined) {
+    headers.set("authorization", credential);
+    headers.set("idempotency-key", call.idempotencyKey);
+  }
+  return transport(call.url, {
+    method: call.method,
+    headers,
+    signal: call.signal,
+    redirect: credential === undefined ? call.redirect : "manual",
+    ...(call.body === undefined ? {} : { body: call.body }),
+  });
+}
+
+/** What makes two calls the same one tried again, whoever tries: method, address and body. */
+export async function identityOf(call: Call): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", call.body ?? new Uint8Array());
+  return `${call.method} ${call.url.href} ${[...new Uint8Array(digest)].join(",")}`;
+}
+
+/**
+ * Waits, unless the caller gives up.
+ *
+ * @param milliseconds - How long.
+ * @param signal - Rejects with its reason when it is aborted.
+ */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return untilAborted(new Promise((resolve) => setTimeout(resolve, milliseconds)), signal);
+}
+
+/**
+ * Waits for work that goes on even if the caller gives up.
+ *
+ * @param work - What to wait for.
+ * @param signal - Rejects with its reason when it is aborted.
+ */
+export async function untilAborted<value>(work: Promise<value>, signal: AbortSignal): Promise<value> {
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason instanceof Error ? signal.reason : new DOMException("Aborted", "AbortError"));
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort);
+  }
+}

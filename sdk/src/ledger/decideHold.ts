@@ -1,0 +1,88 @@
+import type { ChannelRecord, Hold, HoldRefusal, HoldRequest } from "./ledger.ts";
+
+/** What a ledger must do about a hold request. Every ledger asks this one function, inside its atomic step. */
+export type HoldDecision =
+  /** Store the statement if `accepts`, add the amount to `held`, remember the hold. */
+  | { readonly kind: "hold"; readonly accepts: boolean }
+  | { readonly kind: "repeat"; readonly hold: Hold }
+  /** Nothing is reserved, but a good statement is kept if `accepts`: the payer owes it whatever it buys. */
+  | { readonly kind: "refuse"; readonly reason: HoldRefusal; readonly accepts: boolean };
+
+/**
+ * The payee's rules for one request (docs/protocol.md): what the statement bought before decides first, so that a
+ * repeated request gets its answer even from a closed channel; then the channel's state; then the amounts.
+ *
+ * @param channel - The channel as it is.
+ * @param known - What is known of this statement and of this idempotency key, and up to which statement what was bought
+ * is forgotten.
+ * @param request - The request.
+ * @returns What to do.
+ */
+export function decideHold(
+  channel: ChannelRecord,
+  known: { byStatement: Hold | undefined; byKey: Hold | undefined; forgottenUpTo: bigint },
+  request: HoldRequest,
+): HoldDecision {
+  const earlier = known.byStatement ?? known.byKey;
+  if (earlier) {
+    const isSame = earlier.requestHash === request.requestHash;
+    if (!isSame) return refuse(known.byStatement ? "statement-used" : "idempotency-key-reused");
+    if (earlier.status === "held") return refuse("request-in-progress");
+    if (earlier.status === "captured") return { kind: "repeat", hold: earlier };
+  } else if (request.cumulativeAmount <= known.forgottenUpTo) {
+    return refuse("statement-used");
+  }
+
+  const acceptance = decideAcceptance(channel, request);
+  if (acceptance.refusal) return refuse(acceptance.refusal);
+  const accepted = acceptance.accepts ? request.cumulativeAmount : channel.accepted;
+  if (accepted - channel.spent - channel.held < request.amount) {
+    return { kind: "refuse", reason: "insufficient-balance", accepts: acceptance.accepts };
+  }
+  return { kind: "hold", accepts: acceptance.accepts };
+}
+
+/**
+ * Whether a statement raises what is accepted. One that does not is no fault: parallel requests arrive swapped.
+ *
+ * @param channel - The channel as it is.
+ * @param statement - The statement, its signature found good.
+ * @returns `accepts`, or the refusal.
+ */
+export function decideAcceptance(
+  channel: ChannelRecord,
+  statement: Pick<HoldRequest, "cumulativeAmount" | "minVoucherDelta">,
+): { accepts: boolean; refusal?: HoldRefusal } {
+  if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
+  if (channel.closing || channel.closeRequestedAt !== 0) return { accepts: false, refusal: "channel-closing" };
+  if (statement.cumulativeAmount <= channel.accepted) return { accepts: false };
+  if (statement.cumulativeAmount > channel.deposit) return { accepts: false, refusal: "amount-exceeds-deposit" };
+  if (statement.cumulativeAmount - channel.accepted < statement.minVoucherDelta) {
+    return { accepts: false, refusal: "delta-too-small" };
+  }
+  return { accepts: true };
+}
+
+/**
+ * Whether the payer's statement may close the channel. It must be one that has bought nothing, so that nobody who saw a
+ * payment on its way can close with it. Zero is never used: it closes a channel that was opened and not used.
+ *
+ * @param channel - The channel as it is.
+ * @param isUsed - Whether the statement has bought something.
+ * @param cumulativeAmount - The statement, its signature found good.
+ * @returns `accepts` when it raises what is accepted, or the refusal.
+ */
+export function decideClose(
+  channel: ChannelRecord,
+  isUsed: boolean,
+  cumulativeAmount: bigint,
+): { accepts: boolean; refusal?: HoldRefusal } {
+  if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
+  if (channel.closing) return { accepts: false, refusal: "channel-closing" };
+  if (isUsed && cumulativeAmount !== 0n) return { accepts: false, refusal: "statement-used" };
+  return { accepts: cumulativeAmount > channel.accepted && cumulativeAmount <= channel.deposit };
+}
+
+function refuse(reason: HoldRefusal): HoldDecision {
+  return { kind: "refuse", reason, accepts: false };
+}

@@ -1,0 +1,78 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+import { SubfenError } from "../errors.ts";
+import type { Challenge } from "../wire/challenge.ts";
+
+/** Issues challenges and knows its own again, without storing any (draft-httpauth-payment-00, "Challenge Binding"). */
+export type Challenger = {
+  /**
+   * @param request - The encoded request.
+   * @param description - For people.
+   * @returns A challenge bound to this realm and to its expiry.
+   */
+  issue(request: string, description?: string): Challenge;
+  /**
+   * @param challenge - A challenge that a credential echoes.
+   * @returns `undefined` if it was issued here and is still good, else why not.
+   */
+  refusal(challenge: Challenge): string | undefined;
+};
+
+/** A secret too short to bind challenges by. */
+export class WeakSecretError extends SubfenError {
+  override readonly name = "WeakSecretError";
+
+  constructor() {
+    super("The secret that binds challenges is shorter than 16 bytes.", {
+      code: "weak-secret",
+      metaMessages: ["Give at least 16 random bytes, the same to every process of one seller."],
+    });
+  }
+}
+
+/**
+ * Makes a challenger.
+ *
+ * @param parameters.secret - At least 16 bytes, shared by all processes of the seller.
+ * @param parameters.realm - The protection space the challenges name.
+ * @param parameters.lifetime - Seconds a challenge is good for.
+ * @param parameters.now - The clock, in milliseconds.
+ * @returns The challenger.
+ * @throws {WeakSecretError} when the secret is too short.
+ */
+export function createChallenger(parameters: {
+  secret: Uint8Array;
+  realm: string;
+  lifetime: number;
+  now: () => number;
+}): Challenger {
+  const { secret, realm, lifetime, now } = parameters;
+  if (secret.length < 16) throw new WeakSecretError();
+
+  /** Seven slots, absent ones empty, so that no two challenges have one input. */
+  function bind(challenge: Omit<Challenge, "id">): Buffer {
+    const { method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
+    const slots = [challenge.realm, method, intent, request, expires, digest, opaque];
+    return createHmac("sha256", secret).update(slots.join("|")).digest();
+  }
+
+  return {
+    issue(request, description) {
+      const expires = new Date(Math.ceil(now() / 1000 + lifetime) * 1000).toISOString().replace(".000Z", "Z");
+      const challenge = { realm, method: "evm", intent: "session", request, expires };
+      const id = bind(challenge).toString("base64url");
+      return description === undefined ? { id, ...challenge } : { id, ...challenge, description };
+    },
+
+    refusal(challenge) {
+      const expected = bind(challenge);
+      const given = Buffer.from(challenge.id, "base64url");
+      const isOurs = given.length === expected.length && timingSafeEqual(given, expected);
+      if (!isOurs || challenge.realm !== realm) return "it was not issued by this seller";
+      if (challenge.method !== "evm" || challenge.intent !== "session") return "it is of another method or intent";
+      // What we issue always expires; the text is ours, so it always parses.
+      const expiresAt = Date.parse(challenge.expires ?? "");
+      return expiresAt > now() ? undefined : `it expired at ${challenge.expires}`;
+    },
+  };
+}

@@ -1,0 +1,176 @@
+import { type Address, type Hex, isAddressEqual, parseEventLogs, type TransactionReceipt } from "viem";
+import { waitForTransactionReceipt } from "viem/actions";
+
+import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
+import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/channels.ts";
+import { ContractRefusedError } from "../chain/errors.ts";
+import type { ChannelRecord } from "../ledger/ledger.ts";
+import { computeChannelId } from "../protocol/channelId.ts";
+import { openAuthorizationNonce, topUpAuthorizationNonce } from "../protocol/receiveWithAuthorization.ts";
+import type { Terms } from "../protocol/terms.ts";
+import type { FundingAuthorization, SessionPayload } from "../wire/session.ts";
+import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
+
+type OpenPayload = Extract<SessionPayload, { action: "open" }>;
+type TopUpPayload = Extract<SessionPayload, { action: "topUp" }>;
+
+/** How long an authorization must still be good when the seller sends it, in seconds. */
+const margin = 10n;
+
+/** Milliseconds to wait for a payer's own transaction. */
+const transactionTimeout = 60_000;
+
+/** The part of a gateway that lets channels be opened and topped up. */
+export type Funding = {
+  /** Verifies an opening, sends it where the seller does, and adds the channel to the ledger. */
+  open(payload: OpenPayload, source: string | undefined): Promise<{ channel: ChannelRecord; txHash: Hex | undefined }>;
+  /** The same for a top-up. */
+  topUp(payload: TopUpPayload): Promise<{ channel: ChannelRecord; txHash: Hex | undefined }>;
+};
+
+/**
+ * Makes the funding part of a gateway. Everything that can be known without the chain is checked before any gas is
+ * spent. The same credential sent twice, at once or again, funds once.
+ */
+export function createFunding(seller: Seller): Funding {
+  const running = new Map<string, Promise<Hex | undefined>>();
+
+  /** Lets concurrent copies of one credential share one outcome. */
+  function once(key: string, send: () => Promise<Hex | undefined>): Promise<Hex | undefined> {
+    const existing = running.get(key);
+    if (existing) return existing;
+    const promise = send().finally(() => running.delete(key));
+    running.set(key, promise);
+    return promise;
+  }
+
+  async function requireReceipt(hash: Hex): Promise<TransactionReceipt> {
+    const { client, confirmations } = seller;
+    const receipt = await waitForTransactionReceipt(client, { hash, confirmations, timeout: transactionTimeout }).catch(
+      (cause: unknown) => {
+        const detail = "The transaction is not confirmed yet. Send the same credential again when it is.";
+        throw new ProblemError("transaction-pending", detail, { txHash: hash }, cause);
+      },
+    );
+    if (receipt.status === "success") return receipt;
+    throw new ProblemError("transaction-reverted", "The funding transaction was mined but reverted.", { txHash: hash });
+  }
+
+  function eventsOf<name extends "ChannelOpened" | "ChannelToppedUp">(receipt: TransactionReceipt, eventName: name) {
+    const logs = receipt.logs.filter((log) => isAddressEqual(log.address, seller.contract));
+    return parseEventLogs({ abi: paymentChannelsAbi, eventName, logs });
+  }
+
+  function requireAuthorization(authorization: FundingAuthorization, amount: bigint, nonce: Hex): void {
+    const now = BigInt(Math.floor(seller.now() / 1000));
+    const fault = !isAddressEqual(authorization.to, seller.contract)
+      ? "it does not pay the channel contract"
+      : authorization.value !== amount
+        ? "its value is another amount"
+        : authorization.nonce !== nonce
+          ? "its nonce is not derived from the channel"
+          : authorization.validAfter > now
+            ? "it is not valid yet: compare your clock with the Date header"
+            : authorization.validBefore <= now + margin
+              ? "it has expired or is about to: compare your clock with the Date header"
+              : undefined;
+    if (fault) throw new ProblemError("malformed-payload", `The authorization cannot be used: ${fault}.`);
+  }
+
+  async function sendOpening(terms: Terms, channelId: Hex, payload: OpenPayload): Promise<Hex | undefined> {
+    const { funding } = payload;
+    if (funding.type === "hash") {
+      const opened = eventsOf(await requireReceipt(funding.hash), "ChannelOpened");
+      if (opened.some(({ args }) => args.channelId === channelId)) return funding.hash;
+      throw new ProblemError("channel-not-found", "The transaction did not open this channel.", { channelId });
+    }
+    const { authorization, signature } = funding;
+    requireAuthorization(authorization, authorization.value, openAuthorizationNonce(terms));
+    if (authorization.value < seller.minDeposit) {
+      const minDeposit = String(seller.minDeposit);
+      throw new ProblemError("deposit-too-small", `The deposit must be at least ${minDeposit} base units.`, {
+        minDeposit,
+      });
+    }
+    const { client, contract } = seller;
+    const deposit = authorization.value;
+    const call = { contract, terms, deposit, authorization, signature };
+    try {
+      return await seller.transact(() => openChannelWithAuthorization(client, call));
+    } catch (cause) {
+      // An earlier try of the same credential was mined, its answer lost.
+      if (cause instanceof ContractRefusedError && cause.errorName === "ChannelAlreadyExists") return undefined;
+      throw toTransactionProblem(cause, "Opening the channel");
+    }
+  }
+
+  async function sendTopUp(channel: ChannelRecord, payload: TopUpPayload): Promise<Hex | undefined> {
+    const { funding, additionalDeposit, channelId } = payload;
+    if (funding.type === "hash") {
+      const toppedUp = eventsOf(await requireReceipt(funding.hash), "ChannelToppedUp");
+      if (toppedUp.some(({ args }) => args.channelId === channelId)) return funding.hash;
+      throw new ProblemError("transaction-reverted", "The transaction did not top this channel up.", { channelId });
+    }
+    const { authorization, signature } = funding;
+    const { salt: topUpSalt } = payload;
+    if (topUpSalt === undefined) throw new ProblemError("malformed-payload", "salt is missing.");
+    const { from } = authorization;
+    const nonce = topUpAuthorizationNonce({ channelId, additionalDeposit, from, topUpSalt });
+    requireAuthorization(authorization, additionalDeposit, nonce);
+    const { client, contract } = seller;
+    const call = { contract, terms: channel.terms, additionalDeposit, topUpSalt, authorization, signature };
+    try {
+      return await seller.transact(() => topUpChannelWithAuthorization(client, call));
+    } catch (cause) {
+      // The authorization was used: by an earlier try of the same credential, since its nonce binds this top-up.
+      if (cause instanceof ContractRefusedError && /used/i.test(cause.errorName ?? "")) return undefined;
+      throw toTransactionProblem(cause, "Topping the channel up");
+    }
+  }
+
+  return {
+    async open(payload, source) {
+      const { channelId, cumulativeAmount, signature, salt, authorizedSigner, funding } = payload;
+      const payer = funding.type === "authorization" ? funding.authorization.from : parsePayer(source, seller.chainId);
+      const terms: Terms = { payer, payee: seller.payee, token: seller.token, salt, authorizedSigner };
+      if (computeChannelId({ terms, contract: seller.contract, chainId: seller.chainId }) !== channelId) {
+        const detail = "channelId is not that of this payer, salt and signer with the challenge's payee and token.";
+        throw new ProblemError("malformed-payload", detail, { channelId });
+      }
+      // Before the transaction rather than after it: a bad voucher must not cost the seller gas.
+      requireStatement(seller, terms, payload);
+      const known = await seller.ledger.getChannel(channelId);
+      const txHash = known ? undefined : await once(channelId, () => sendOpening(terms, channelId, payload));
+
+      const chain = await readChain(seller, channelId);
+      if (chain.deposit === 0n) throw new ProblemError("channel-not-found", "The channel is not open.", { channelId });
+      if (chain.finalized) throw new ProblemError("channel-finalized", "The channel is closed.", { channelId });
+      if (chain.closeRequestedAt !== 0) {
+        throw new ProblemError("channel-closing", "A request to close this channel is pending.", { channelId });
+      }
+      if (cumulativeAmount > chain.deposit) {
+        const members = { channelId, deposit: String(chain.deposit), cumulativeAmount: String(cumulativeAmount) };
+        throw new ProblemError("amount-exceeds-deposit", "The voucher is above the channel's deposit.", members);
+      }
+      const channel = await seller.ledger.addChannel({ channelId, terms, chain, cumulativeAmount, signature });
+      return { channel, txHash };
+    },
+
+    async topUp(payload) {
+      const { channelId } = payload;
+      const known = await seller.ledger.getChannel(channelId);
+      if (!known) throw new ProblemError("channel-not-found", "The seller does not know this channel.", { channelId });
+      const key = payload.funding.type === "hash" ? payload.funding.hash : payload.funding.authorization.nonce;
+      const txHash = await once(key, () => sendTopUp(known, payload));
+      const channel = await seller.ledger.updateChain(channelId, await readChain(seller, channelId));
+      return { channel: channel ?? known, txHash };
+    },
+  };
+}
+
+/** `did:pkh:eip155:<chain id>:<address>` */
+function parsePayer(source: string | undefined, chainId: number): Address {
+  const match = /^did:pkh:eip155:(\d+):(0x[0-9a-fA-F]{40})$/.exec(source ?? "");
+  if (match?.[1] === String(chainId) && match[2]) return match[2] as Address;
+  throw new ProblemError("malformed-payload", `source must be did:pkh:eip155:${chainId}:<the payer's address>.`);
+}

@@ -1,0 +1,456 @@
+import { type Address, type Hex, isAddressEqual } from "viem";
+import { getChainId } from "viem/actions";
+
+import { getCloseGracePeriod } from "../chain/channels.ts";
+import { type ChainClient, MissingAccountError } from "../chain/write.ts";
+import { isSubfenError, SubfenError } from "../errors.ts";
+import type { Answer, ChannelRecord, HoldRefusal, Ledger } from "../ledger/ledger.ts";
+import { createMemoryLedger } from "../ledger/memoryLedger.ts";
+import { parseCredential } from "../wire/credential.ts";
+import { canonicalize, type Json } from "../wire/encoding.ts";
+import { formatChallenge } from "../wire/challenge.ts";
+import { problemResponse } from "../wire/problem.ts";
+import { formatSessionRequest, parseSessionPayload, parseSessionRequest, type Statement } from "../wire/session.ts";
+import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
+import { createChallenger } from "./challenger.ts";
+import { type Closing, createClosing } from "./closing.ts";
+import { createFunding } from "./funding.ts";
+import type { Price } from "./price.ts";
+import { hashRequest, readBody } from "./requestBody.ts";
+import { createTransact, ProblemError, readChain, requireStatement, type Seller } from "./seller.ts";
+import { createVoucherVerifier } from "./voucherVerifier.ts";
+
+/** What is sold on a route. */
+export type Offer = {
+  readonly price: Price;
+  /** For people, shown in the challenge. Any text. */
+  readonly description?: string | undefined;
+};
+
+/** Does the work that was paid for. The request comes without its payment credential. */
+export type Work = (request: Request) => Response | Promise<Response>;
+
+/** A seller's side of HTTP 402: nothing is served unpaid, nothing that failed is charged. */
+export type Gateway = {
+  /**
+   * Answers one request: with a challenge, with the outcome of a payment action, or with the work.
+   *
+   * @param request - The request.
+   * @param offer - What it costs.
+   * @param work - Does the work once its ceiling is held. An answer below 400 is charged as metered, any other answer
+   * and any exception costs the buyer nothing.
+   * @returns The response; this never rejects.
+   */
+  charge(request: Request, offer: Offer, work: Work): Promise<Response>;
+  /**
+   * A handler `Request -> Response` for one offer.
+   *
+   * @param offer - What each request costs.
+   * @param work - Does the work.
+   */
+  protect(offer: Offer, work: Work): (request: Request) => Promise<Response>;
+  /**
+   * Captures what was earned on every channel: the best statement of each, the amount bound to what succeeded.
+   *
+   * @returns The settlements with their transactions, and the channels that could not be settled now, with the reason.
+   */
+  settleAll: Closing["settleAll"];
+  /** The ledger in use. */
+  readonly ledger: Ledger;
+};
+
+/** The contract's grace period is too short to settle in. */
+export class UnsuitableContractError extends SubfenError {
+  override readonly name = "UnsuitableContractError";
+
+  constructor(contract: Address, gracePeriod: number) {
+    super(`The channel contract ${contract} has a grace period of ${gracePeriod} s; at least 600 s are needed.`, {
+      code: "unsuitable-contract",
+      metaMessages: ["Deploy PaymentChannels with a longer one: 900 s is usual."],
+    });
+  }
+}
+
+const localChains = [1337, 31337];
+
+/**
+ * Makes a gateway for one payee, token and channel contract.
+ *
+ * @param parameters - See each.
+ * @returns The gateway.
+ * @throws {MissingAccountError} when the client has no account.
+ * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
+ * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
+ * @example
+ * const gateway = await createGateway({ client, contract, token, realm: "models.example", secret });
+ * const handler = gateway.protect({ price: pricePerRequest(parseYuan("0.0012")) }, () => new Response("hello"));
+ */
+export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
+  const { client, contract, token, realm, secret } = parameters;
+  const { ledger = createMemoryLedger(), now = Date.now, minDeposit = 0n, suggestedDeposit } = parameters;
+  const { maxBody = 4 * 2 ** 20, maxKeptAnswer = 2 ** 20, recheckAfter = 60, minVoucherDelta = 0n } = parameters;
+  const { challengeLifetime = 600, drainTimeout = 30_000 } = parameters;
+  if (!client.account) throw new MissingAccountError("createGateway");
+  const chainId = await getChainId(client);
+  const gracePeriod = await getCloseGracePeriod(client, { contract });
+  if (gracePeriod < 600) throw new UnsuitableContractError(contract, gracePeriod);
+  const confirmations = parameters.confirmations ?? (localChains.includes(chainId) ? 1 : 2);
+  const seller: Seller = {
+    client,
+    chainId,
+    contract,
+    token,
+    payee: parameters.payee ?? client.account.address,
+    ledger,
+    verifier: await createVoucherVerifier({ contract, chainId }),
+    confirmations,
+    minDeposit,
+    gracePeriod,
+    now,
+    transact: createTransact(client, confirmations),
+  };
+  const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
+  const funding = createFunding(seller);
+  const closing = createClosing(seller, drainTimeout);
+  const checkedAt = new Map<Hex, number>();
+
+  function challengeFor(offer: Offer, amount: bigint): string {
+    const request = formatSessionRequest({
+      amount,
+      currency: token,
+      recipient: seller.payee,
+      suggestedDeposit,
+      chainId,
+      escrowContract: contract,
+      feePayer: true,
+      credentialTypes: ["authorization", "hash"],
+      minVoucherDelta,
+      pricing: offer.price.pricing,
+    });
+    return formatChallenge(challenger.issue(request, offer.description));
+  }
+
+  /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
+  function requireChallenge(challenge: Parameters<typeof challenger.refusal>[0], offer: Offer): void {
+    const refusal = challenger.refusal(challenge);
+    if (refusal) {
+      throw new ProblemError("challenge-not-found", `The challenge is not good: ${refusal}. Answer the new one.`);
+    }
+    const asked = parseSessionRequest(challenge.request);
+    const isOfThisOffer =
+      canonicalize(asked.pricing ?? null) === canonicalize(offer.price.pricing) &&
+      isAddressEqual(asked.recipient, seller.payee) &&
+      isAddressEqual(asked.currency, token) &&
+      isAddressEqual(asked.escrowContract, contract);
+    if (!isOfThisOffer) {
+      const detail = "The challenge was issued for another price list, payee or token. Answer the new one.";
+      throw new ProblemError("challenge-not-found", detail);
+    }
+  }
+
+  /** What the chain says may be a minute old; a payer that leaves has to wait at least ten. */
+  async function freshChannel(channelId: Hex): Promise<ChannelRecord> {
+    const channel = await ledger.getChannel(channelId);
+    if (!channel) {
+      const detail = "The seller does not know this channel. Open one with the action open.";
+      throw new ProblemError("channel-not-found", detail, { channelId });
+    }
+    const last = checkedAt.get(channelId);
+    if (last !== undefined && now() - last < recheckAfter * 1000) return channel;
+    checkedAt.set(channelId, now());
+    try {
+      return (await ledger.updateChain(channelId, await readChain(seller, channelId))) ?? channel;
+    } catch (error) {
+      checkedAt.delete(channelId);
+      throw error;
+    }
+  }
+
+  function receiptFor(challengeId: string, channel: ChannelRecord, amount: bigint, txHash?: Hex): string {
+    return formatSessionReceipt({
+      challengeId,
+      chainId,
+      channelId: channel.channelId,
+      timestamp: new Date(now()).toISOString(),
+      acceptedCumulative: channel.accepted,
+      spent: channel.spent,
+      amount,
+      held: channel.held,
+      txHash,
+    });
+  }
+
+  /** The answer to an action that asks for no work. */
+  function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
+    const receipt = receiptFor(challengeId, channel, 0n, txHash);
+    return new Response(null, { status: 204, headers: { "payment-receipt": receipt, "cache-control": "no-store" } });
+  }
+
+  function withReceipt(answer: Answer, receipt: string): Response {
+    const headers = new Headers(answer.headers.map(([name, value]): [string, string] => [name, value]));
+    headers.set("payment-receipt", receipt);
+    headers.set("cache-control", privateCaching(headers.get("cache-control")));
+    const isBodyless = answer.status === 204 || answer.status === 205 || answer.status === 304;
+    const body = isBodyless ? null : (answer.body as Uint8Array<ArrayBuffer>);
+    return new Response(body, { status: answer.status, headers });
+  }
+
+  async function sell(
+    request: Request,
+    body: Uint8Array,
+    offer: Offer,
+    work: Work,
+    challengeId: string,
+    statement: Statement,
+  ): Promise<Response> {
+    const { channelId, cumulativeAmount, signature } = statement;
+    const { terms } = await freshChannel(channelId);
+    requireStatement(seller, terms, statement);
+    if (request.method === "HEAD") {
+      const accepted = await ledger.accept({ channelId, cumulativeAmount, signature, minVoucherDelta });
+      if (accepted.kind === "refused") throw toRefusal(accepted.reason, accepted.channel, statement, 0n);
+      if (accepted.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
+      return acknowledge(challengeId, accepted.channel);
+    }
+
+    const amount = offer.price.ceiling(body);
+    const result = await ledger.hold({
+      channelId,
+      cumulativeAmount,
+      signature,
+      requestHash: hashRequest(request, body),
+      idempotencyKey: request.headers.get("idempotency-key") ?? undefined,
+      amount,
+      minVoucherDelta,
+    });
+    if (result.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
+    if (result.kind === "refused") throw toRefusal(result.reason, result.channel, statement, amount);
+    if (result.kind === "repeated") {
+      const { answer, captured } = result.hold;
+      if (answer) return withReceipt(answer, receiptFor(challengeId, result.channel, captured));
+      const detail = "This request was served and charged before; its answer was too large to be kept.";
+      throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
+    }
+
+    const served = await perform(request, body, offer, work);
+    if (!served.succeeded) {
+      await ledger.release({ channelId, cumulativeAmount });
+      return served.response;
+    }
+    const { answer, cost } = served;
+    const { channel, hold } = await ledger.capture({
+      channelId,
+      cumulativeAmount,
+      amount: cost,
+      answer: answer.body.length <= maxKeptAnswer ? answer : undefined,
+    });
+    return withReceipt(answer, receiptFor(challengeId, channel, hold.captured));
+  }
+
+  type Served = { succeeded: true; answer: Answer; cost: bigint } | { succeeded: false; response: Response };
+
+  /** Does the work and meters it. Whatever goes wrong here is the seller's failure, told without its inner details. */
+  async function perform(request: Request, body: Uint8Array, offer: Offer, work: Work): Promise<Served> {
+    try {
+      const response = await work(withoutCredential(request, body));
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const answer: Answer = { status: response.status, headers: [...response.headers], body: bytes };
+      if (response.status < 400) return { succeeded: true, answer, cost: offer.price.meter(bytes) };
+      return {
+        succeeded: false,
+        response: new Response(bytes, { status: response.status, headers: response.headers }),
+      };
+    } catch (error) {
+      parameters.onError?.(error);
+      const detail = "The seller failed to do the work. Nothing was charged; the same request may be sent again.";
+      return { succeeded: false, response: problemResponse("seller-failed", detail) };
+    }
+  }
+
+  async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
+    if (request.method === "OPTIONS") return new Response(null, { status: 204 });
+    const body = await readBody(request, maxBody);
+    if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
+    const challenge = (): Record<string, string> => ({
+      "www-authenticate": challengeFor(offer, ceilingFor(request, body)),
+    });
+    const ceilingFor = (asked: Request, bytes: Uint8Array): bigint =>
+      asked.method === "HEAD" || (bytes.length === 0 && offer.price.pricing.unit !== "request")
+        ? 0n
+        : offer.price.ceiling(bytes);
+    try {
+      const credential = parseCredential(request.headers.get("authorization"));
+      if (!credential) {
+        const amount = ceilingFor(request, body);
+        const detail = `This request costs at most ${amount} base units. Pay it by the Payment scheme, method evm, intent session.`;
+        return problemResponse("payment-required", detail, {
+          members: { amount: String(amount) },
+          headers: challenge(),
+        });
+      }
+      requireChallenge(credential.challenge, offer);
+      const { id } = credential.challenge;
+      const payload = parseSessionPayload(credential.payload);
+      switch (payload.action) {
+        case "open": {
+          const { channel, txHash } = await funding.open(payload, credential.source);
+          checkedAt.set(channel.channelId, now());
+          // A statement of zero buys nothing: it only opens.
+          if (payload.cumulativeAmount === 0n) return acknowledge(id, channel, txHash);
+          return await sell(request, body, offer, work, id, payload);
+        }
+        case "topUp": {
+          const { channel, txHash } = await funding.topUp(payload);
+          return acknowledge(id, channel, txHash);
+        }
+        case "close": {
+          const { channel, txHash } = await closing.close(payload);
+          return acknowledge(id, channel, txHash);
+        }
+        case "voucher":
+          return await sell(request, body, offer, work, id, payload);
+      }
+    } catch (error) {
+      return toProblemResponse(error, challenge);
+    }
+  }
+
+  /** Answers what was thrown; a 402 carries a fresh challenge. */
+  function toProblemResponse(error: unknown, challenge: () => Record<string, string>): Response {
+    if (error instanceof ProblemError) {
+      const headers = problemResponse(error.problem, "").status === 402 ? challenge() : {};
+      if (error.cause !== undefined) parameters.onError?.(error.cause);
+      return problemResponse(error.problem, error.shortMessage, { members: error.members, headers });
+    }
+    if (isSubfenError(error, "unpriceable-request")) return problemResponse("unpriceable-request", error.message);
+    if (isSubfenError(error, "malformed")) {
+      const isCredential = error.shortMessage.startsWith("The credential");
+      return isCredential
+        ? problemResponse("malformed-credential", error.shortMessage, { headers: challenge() })
+        : problemResponse("malformed-payload", error.shortMessage);
+    }
+    parameters.onError?.(error);
+    return problemResponse("seller-failed", "The seller failed to handle the payment. Nothing was charged.");
+  }
+
+  async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
+    try {
+      return await respond(request, offer, work);
+    } catch (error) {
+      return toProblemResponse(error, () => ({}));
+    }
+  }
+
+  return {
+    charge,
+    protect: (offer, work) => (request) => charge(request, offer, work),
+    settleAll: closing.settleAll,
+    ledger,
+  };
+}
+
+export declare namespace createGateway {
+  type Parameters = {
+    /** A viem client whose account sends openings, settlements and closings: the payee, or for settling its operator. */
+    client: ChainClient;
+    /** The PaymentChannels contract. */
+    contract: Address;
+    /** The token that is taken. */
+    token: Address;
+    /** The name of the protection space; the same to all processes of one seller. */
+    realm: string;
+    /** At least 16 bytes that bind challenges, as bytes or text; the same to all processes of one seller. */
+    secret: Uint8Array | string;
+    /** Who is paid; the client's account by default. */
+    payee?: Address;
+    /** In memory by default. */
+    ledger?: Ledger;
+    /** Base units to propose as a deposit. */
+    suggestedDeposit?: bigint;
+    /** Base units below which no channel is opened at the seller's gas; 0 by default. */
+    minDeposit?: bigint;
+    /** Base units by which a statement must grow; 0 by default. */
+    minVoucherDelta?: bigint;
+    /** Blocks to wait for; 1 on a local chain and 2 elsewhere by default. */
+    confirmations?: number;
+    /** Seconds after which a channel is read from the chain again before it is served; 60 by default. */
+    recheckAfter?: number;
+    /** Seconds a challenge is good for; 600 by default. */
+    challengeLifetime?: number;
+    /** Milliseconds a closing waits for the channel's running requests; 30,000 by default. */
+    drainTimeout?: number;
+    /** Bytes of a request's body; 4 MiB by default. */
+    maxBody?: number;
+    /** Bytes up to which an answer is kept for a repeated request; 1 MiB by default. */
+    maxKeptAnswer?: number;
+    /** Told what went wrong inside; the buyer is told a general sentence. */
+    onError?: (error: unknown) => void;
+    /** The clock, in milliseconds; `Date.now` by default. */
+    now?: () => number;
+  };
+}
+
+function toRefusal(reason: HoldRefusal, channel: ChannelRecord, statement: Statement, amount: bigint): ProblemError {
+  const { channelId } = channel;
+  const required = channel.spent + channel.held + amount;
+  const amounts: Record<string, Json> = {
+    channelId,
+    acceptedCumulative: String(channel.accepted),
+    spent: String(channel.spent),
+    held: String(channel.held),
+    deposit: String(channel.deposit),
+  };
+  switch (reason) {
+    case "insufficient-balance":
+      return new ProblemError(
+        reason,
+        `The voucher over ${statement.cumulativeAmount} does not cover this request: ${required} base units are needed ` +
+          `(${channel.spent} spent, ${channel.held} held, ${amount} for this request).`,
+        { ...amounts, requiredCumulative: String(required), amount: String(amount) },
+      );
+    case "amount-exceeds-deposit":
+      return new ProblemError(
+        reason,
+        `The voucher over ${statement.cumulativeAmount} is above the deposit of ${channel.deposit}. Top the channel up.`,
+        amounts,
+      );
+    case "delta-too-small":
+      return new ProblemError(reason, "The voucher grows by less than minVoucherDelta.", amounts);
+    case "request-in-progress":
+      return new ProblemError(reason, "The same request is running. Send it again later for its answer.", amounts);
+    case "statement-used":
+      return new ProblemError(reason, "This statement has paid for another request. Sign a higher one.", amounts);
+    case "idempotency-key-reused":
+      return new ProblemError(reason, "This Idempotency-Key belongs to another request. Use a new one.", amounts);
+    case "channel-closing":
+      return new ProblemError(reason, "The channel is closing: it buys nothing more. Open a new one.", amounts);
+    case "channel-finalized":
+      return new ProblemError(reason, "The channel is closed. Open a new one with a new salt.", amounts);
+  }
+}
+
+/** The handler, an upstream above all, must never see what pays. */
+function withoutCredential(request: Request, body: Uint8Array): Request {
+  const headers = new Headers(request.headers);
+  headers.delete("authorization");
+  const hasBody = request.method !== "GET" && request.method !== "HEAD" && body.length > 0;
+  return new Request(request.url, {
+    method: request.method,
+    headers,
+    ...(hasBody ? { body: body as Uint8Array<ArrayBuffer> } : {}),
+  });
+}
+
+/** What was paid for is for the buyer: no shared cache may keep it. */
+function privateCaching(current: string | null): string {
+  if (current === null) return "private";
+  const directives = current.split(",").map((directive) => directive.trim());
+  if (directives.some((directive) => /^no-store$/i.test(directive))) return current;
+  return ["private", ...directives.filter((directive) => !/^(public|private|s-maxage=.*)$/i.test(directive))].join(
+    ", ",
+  );
+}
+
+function toBytes(secret: Uint8Array | string): Uint8Array {
+  return typeof secret === "string" ? new TextEncoder().encode(secret) : secret;
+}

@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+
+/**
+ * Lets `node:http` serve a handler `Request -> Response`.
+ *
+ * @param handler - Such as what `gateway.protect` returns.
+ * @returns A listener for `http.createServer`.
+ * @example
+ * import { createServer } from "node:http";
+ *
+ * createServer(toNodeListener(handler)).listen(8402, "127.0.0.1");
+ */
+export function toNodeListener(
+  handler: (request: Request) => Promise<Response>,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  return (incoming, outgoing) => {
+    void answer(handler, incoming, outgoing);
+  };
+}
+
+async function answer(
+  handler: (request: Request) => Promise<Response>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  try {
+    const response = await handler(toRequest(incoming));
+    outgoing.statusCode = response.status;
+    for (const [name, value] of response.headers) {
+      if (name !== "set-cookie") outgoing.setHeader(name, value);
+    }
+    const cookies = response.headers.getSetCookie();
+    if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
+    if (!response.body || incoming.method === "HEAD") {
+      outgoing.end();
+      return;
+    }
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) outgoing.write(chunk);
+    outgoing.end();
+  } catch {
+    // The request line or a header is not HTTP that fetch can express.
+    if (!outgoing.headersSent) outgoing.statusCode = 400;
+    outgoing.end();
+  }
+}
+
+function toRequest(incoming: IncomingMessage): Request {
+  const { method = "GET", headers, url = "/" } = incoming;
+  // By parts, so that a request target such as //evil.example cannot change the host.
+  const target = new URL(`http://${headers.host ?? "localhost"}`);
+  const [path = "/", ...query] = url.split("?");
+  target.pathname = path;
+  target.search = query.length > 0 ? `?${query.join("?")}` : "";
+  const hasBody = method !== "GET" && method !== "HEAD";
+  return new Request(target, {
+    method,
+    headers: toHeaders(incoming),
+    ...(hasBody ? { body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: "half" } : {}),
+  } as RequestInit);
+}
+
+function toHeaders({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
+  }
+  return headers;
+}

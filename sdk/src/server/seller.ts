@@ -1,0 +1,118 @@
+import type { Address, Hex } from "viem";
+
+import { getChannel } from "../chain/channels.ts";
+import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
+import { type ChainClient, confirmTransaction } from "../chain/write.ts";
+import { isSubfenError, SubfenError } from "../errors.ts";
+import type { ChainState, Ledger } from "../ledger/ledger.ts";
+import { voucherSigner } from "../protocol/terms.ts";
+import type { Terms } from "../protocol/terms.ts";
+import type { Json } from "../wire/encoding.ts";
+import type { ProblemCode } from "../wire/problem.ts";
+import type { Statement } from "../wire/session.ts";
+import type { VoucherVerifier } from "./voucherVerifier.ts";
+
+/** Everything the parts of a gateway share. */
+export type Seller = {
+  readonly client: ChainClient;
+  readonly chainId: number;
+  readonly contract: Address;
+  readonly token: Address;
+  readonly payee: Address;
+  readonly ledger: Ledger;
+  readonly verifier: VoucherVerifier;
+  readonly confirmations: number;
+  /** Base units below which no channel is opened. */
+  readonly minDeposit: bigint;
+  /** Seconds the contract gives the seller after a request to close. */
+  readonly gracePeriod: number;
+  /** The clock, in milliseconds. */
+  readonly now: () => number;
+  /** Sends one transaction at a time, so that nonces stay in order, and waits for each outcome. */
+  readonly transact: (send: () => Promise<Hex>) => Promise<Hex>;
+};
+
+/** A request that cannot be served, thrown anywhere and answered in one place. */
+export class ProblemError extends SubfenError {
+  override readonly name = "ProblemError";
+  readonly problem: ProblemCode;
+  readonly members: Record<string, Json>;
+
+  constructor(problem: ProblemCode, detail: string, members: Record<string, Json> = {}, cause?: unknown) {
+    super(detail, { code: problem, ...(cause === undefined ? {} : { cause }) });
+    this.problem = problem;
+    this.members = members;
+  }
+}
+
+/**
+ * Makes the function that sends a seller's transactions: one is handed to the node before the next is built, and each
+ * is waited for on its own.
+ *
+ * @param client - The seller's client.
+ * @param confirmations - Blocks to wait for.
+ * @returns The function; it resolves to the hash once the transaction has succeeded.
+ */
+export function createTransact(client: ChainClient, confirmations: number): Seller["transact"] {
+  let previous: Promise<unknown> = Promise.resolve();
+  return async (send) => {
+    const sending = previous.then(send, send);
+    previous = sending.catch(() => undefined);
+    const hash = await sending;
+    await confirmTransaction(client, { hash, confirmations });
+    return hash;
+  };
+}
+
+/**
+ * Reads a channel from the chain.
+ *
+ * @throws {ProblemError} when the node does not answer.
+ */
+export async function readChain(seller: Seller, channelId: Hex): Promise<ChainState> {
+  try {
+    return await getChannel(seller.client, { contract: seller.contract, channelId });
+  } catch (cause) {
+    throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
+  }
+}
+
+/**
+ * Makes sure that the channel's signer made the statement. ECDSA alone: what a contract says of a signature can change
+ * before it is settled.
+ *
+ * @throws {ProblemError} when it did not.
+ */
+export function requireStatement(seller: Seller, terms: Terms, statement: Statement): void {
+  const { channelId, cumulativeAmount, signature } = statement;
+  const result = seller.verifier.verify({ channelId, cumulativeAmount, signature, signer: voucherSigner(terms) });
+  if (result.valid) return;
+  if (result.reason === "signer-mismatch") {
+    const detail =
+      "The voucher is not signed by this channel's signer, or is for another channel, contract, chain or amount.";
+    throw new ProblemError("signer-mismatch", detail, { channelId });
+  }
+  const detail = "The voucher's signature is not a valid one of 65 bytes with a low s and v 27 or 28.";
+  throw new ProblemError("invalid-signature", detail, { channelId });
+}
+
+/** Turns what a transaction failed with into a problem that names no selector and no address of a node. */
+export function toTransactionProblem(cause: unknown, what: string): ProblemError {
+  if (cause instanceof ProblemError) return cause;
+  if (cause instanceof ContractRefusedError) {
+    if (/balance/i.test(cause.errorName ?? "")) {
+      const detail = `${what} failed: the payer's token balance does not cover the amount.`;
+      return new ProblemError("insufficient-balance", detail, {}, cause);
+    }
+    const reason = cause.errorName === undefined ? "" : ` (${cause.errorName})`;
+    return new ProblemError("transaction-reverted", `${what} was refused by the contract${reason}.`, {}, cause);
+  }
+  if (cause instanceof TransactionRevertedError) {
+    return new ProblemError("transaction-reverted", `${what} was mined but reverted.`, { txHash: cause.hash }, cause);
+  }
+  const isOurs = isSubfenError(cause, "no-gas") || isSubfenError(cause, "missing-account");
+  const detail = isOurs
+    ? `${what} failed: the seller cannot send transactions now. Try again later.`
+    : `${what} has no outcome yet: the seller cannot reach its chain now. Try the same credential again.`;
+  return new ProblemError("chain-unreachable", detail, {}, cause);
+}

@@ -1,0 +1,7 @@
+export * from "./challenge.ts";
+export * from "./credential.ts";
+export * from "./encoding.ts";
+export * from "./pricing.ts";
+export * from "./problem.ts";
+export * from "./session.ts";
+export * from "./sessionReceipt.ts";

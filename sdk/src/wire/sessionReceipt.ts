@@ -1,0 +1,84 @@
+import type { Hex } from "viem";
+
+import { parseBaseUnits } from "../protocol/amounts.ts";
+import { canonicalize, decodeJsonObject, encodeBase64Url, MalformedError } from "./encoding.ts";
+
+/** What a seller says in `Payment-Receipt` (draft-evm-session-00), with two members of ours: `amount` and `held`. */
+export type SessionReceipt = {
+  readonly challengeId: string;
+  readonly channelId: Hex;
+  readonly chainId: number;
+  /** RFC 3339 time of the answer. */
+  readonly timestamp: string;
+  /** Base units of the highest statement accepted. */
+  readonly acceptedCumulative: bigint;
+  /** Base units charged on this channel so far. */
+  readonly spent: bigint;
+  /** Base units charged for this request. */
+  readonly amount: bigint;
+  /** Base units reserved for other requests that are still running. */
+  readonly held: bigint;
+  /** Present when a transaction was sent for this request. */
+  readonly txHash?: Hex | undefined;
+};
+
+/**
+ * Writes a receipt as the value of a `Payment-Receipt` header.
+ *
+ * @param receipt - The receipt.
+ * @returns base64url of JSON, amounts as decimal strings.
+ */
+export function formatSessionReceipt(receipt: SessionReceipt): string {
+  return encodeBase64Url(
+    canonicalize({
+      ...receipt,
+      method: "evm",
+      intent: "session",
+      status: "success",
+      reference: receipt.channelId,
+      acceptedCumulative: String(receipt.acceptedCumulative),
+      spent: String(receipt.spent),
+      amount: String(receipt.amount),
+      held: String(receipt.held),
+    }),
+  );
+}
+
+/**
+ * Reads a `Payment-Receipt` header of the session intent.
+ *
+ * @param header - The header's value.
+ * @returns The receipt. A seller that does not know `amount` and `held` is read as `amount` 0 and `held` 0.
+ * @throws {MalformedError} when it is no receipt of an `evm` session.
+ */
+export function parseSessionReceipt(header: string): SessionReceipt {
+  const value = decodeJsonObject(header, "receipt");
+  if (value["method"] !== "evm" || value["intent"] !== "session" || value["status"] !== "success") {
+    throw new MalformedError("receipt", "it is not the receipt of a successful evm session");
+  }
+  const text = (name: string): string => {
+    const member = value[name];
+    if (typeof member !== "string") throw new MalformedError("receipt", `${name} is not a string`);
+    return member;
+  };
+  const amount = (name: string): bigint => {
+    try {
+      return parseBaseUnits(text(name));
+    } catch (cause) {
+      throw new MalformedError("receipt", `${name} is not an amount`, cause);
+    }
+  };
+  const chainId = value["chainId"];
+  if (typeof chainId !== "number") throw new MalformedError("receipt", "chainId is not a number");
+  return {
+    challengeId: text("challengeId"),
+    channelId: text("channelId") as Hex,
+    chainId,
+    timestamp: text("timestamp"),
+    acceptedCumulative: amount("acceptedCumulative"),
+    spent: amount("spent"),
+    amount: value["amount"] === undefined ? 0n : amount("amount"),
+    held: value["held"] === undefined ? 0n : amount("held"),
+    ...(value["txHash"] === undefined ? {} : { txHash: text("txHash") as Hex }),
+  };
+}
