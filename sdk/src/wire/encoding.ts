@@ -51,13 +51,17 @@ export function bytesToBase64Url(bytes: Uint8Array): string {
  */
 export function decodeBase64Url(value: string, what: string): string {
   if (!/^[A-Za-z0-9_-]+={0,2}$/.test(value)) throw new MalformedError(what, "it is not base64url");
-  const binary = atob(value.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, ""));
-  const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(base64UrlToBytes(value));
   } catch (cause) {
     throw new MalformedError(what, "it is not UTF-8 text", cause);
   }
+}
+
+function base64UrlToBytes(value: string): Uint8Array {
+  if (typeof Buffer !== "undefined") return Buffer.from(value, "base64url");
+  const binary = atob(value.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, ""));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
 /**

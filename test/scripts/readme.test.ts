@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+
+import { LLMock } from "@copilotkit/aimock";
+import { expect } from "chai";
+import hre, { artifacts, network } from "hardhat";
+import {
+  type Address,
+  createTestClient,
+  createWalletClient,
+  type Hex,
+  http,
+  parseEther,
+  publicActions,
+  walletActions,
+} from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+
+import { mockDigitalYuanAbi, parseYuan } from "../../sdk/src/index.ts";
+
+const agentKey: Hex = `0x${"c3".repeat(32)}`;
+const sellerKey: Hex = `0x${"d4".repeat(32)}`;
+const readFile = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+
+function run(script: string, env: Record<string, string>): ChildProcess & { output: () => string } {
+  const child = spawn(process.execPath, ["--conditions=subfen-source", `examples/quickstart/${script}`], {
+    env: { ...process.env, ...env },
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  return Object.assign(child, { output: () => output });
+}
+
+describe("README", () => {
+  let model: LLMock;
+  let node: Awaited<ReturnType<typeof network.createServer>>;
+  let env: Record<string, string>;
+  let token: Address;
+  let rpc: string;
+
+  before(async () => {
+    model = new LLMock({ host: "127.0.0.1", port: 0 });
+    const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 };
+    model.on({ endpoint: "chat" }, { content: "Good morning.", usage });
+    await model.start();
+    node = await hre.network.createServer("default", "127.0.0.1", 0);
+    rpc = `http://127.0.0.1:${(await node.listen()).port}`;
+    const chain = createTestClient({ mode: "hardhat", transport: http(rpc) })
+      .extend(publicActions)
+      .extend(walletActions);
+    const [deployer] = await chain.getAddresses();
+    async function deploy(name: string, args: unknown[]): Promise<Address> {
+      const { abi, bytecode } = await artifacts.readArtifact(name);
+      const hash = await chain.deployContract({
+        abi,
+        bytecode: bytecode as Hex,
+        args,
+        account: deployer!,
+        chain: null,
+      });
+      return (await chain.waitForTransactionReceipt({ hash })).contractAddress!;
+    }
+    token = await deploy("MockDigitalYuan", []);
+    const channels = await deploy("PaymentChannels", [900]);
+    const agent = privateKeyToAccount(agentKey).address;
+    const call = { address: token, abi: mockDigitalYuanAbi, account: deployer!, chain: null } as const;
+    await chain.writeContract({ ...call, functionName: "faucet", args: [agent, parseYuan("10")] });
+    await chain.setBalance({ address: privateKeyToAccount(sellerKey).address, value: parseEther("1") });
+    env = {
+      AGENT_KEY: agentKey,
+      SELLER_KEY: sellerKey,
+      RPC_URL: rpc,
+      CHANNELS: channels,
+      TOKEN: token,
+      SECRET: "a secret of the seller's",
+      UPSTREAM: model.url,
+      PORT: "18402",
+      SELLER_URL: "http://127.0.0.1:18402/v1",
+    };
+  });
+  after(async () => {
+    await model?.stop();
+    await node?.close();
+  });
+
+  for (const [script, lines] of [
+    ["pay.ts", 10],
+    ["sell.ts", 15],
+  ] as const) {
+    it(`shows examples/quickstart/${script} as it is, in at most ${lines} lines`, () => {
+      const code = readFile(`examples/quickstart/${script}`).trim();
+      expect(readFile("README.md")).to.include(`\`\`\`ts\n${code}\n\`\`\``);
+      expect(code.split("\n").filter((line) => line !== "")).to.have.lengthOf.at.most(lines);
+    });
+  }
+
+  it("sells and pays with the code it shows", async () => {
+    const seller = run("sell.ts", env);
+    try {
+      for (let tries = 0; ; tries++) {
+        const isUp = await fetch("http://127.0.0.1:18402/").then(
+          () => true,
+          () => false,
+        );
+        if (isUp) break;
+        if (tries > 100 || seller.exitCode !== null) throw new Error(`the seller does not start: ${seller.output()}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      const agent = run("pay.ts", env);
+      const [code] = (await once(agent, "exit")) as [number];
+      expect(code, agent.output()).to.equal(0);
+      expect(agent.output()).to.include("Good morning.").and.to.include("by: 'seller'");
+
+      const client = createWalletClient({ transport: http(rpc) }).extend(publicActions);
+      const sellerAddress = privateKeyToAccount(sellerKey).address;
+      const gained = await client.readContract({
+        address: token,
+        abi: mockDigitalYuanAbi,
+        functionName: "balanceOf",
+        args: [sellerAddress],
+      });
+      expect(gained).to.equal(8n * 2n + 3n * 8n);
+      expect(agent.output()).to.include(`paid: ${gained}n`);
+    } finally {
+      seller.kill();
+    }
+  });
+});
