@@ -3,7 +3,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import hre, { network } from "hardhat";
+import { network, tasks } from "hardhat";
 import { type Address, createWalletClient, custom, publicActions, toHex } from "viem";
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 
@@ -30,7 +30,7 @@ export type Market = Awaited<ReturnType<typeof openMarket>>;
  * @returns Everything the agent needs, and `close()`.
  */
 export async function openMarket(onStep: (step: string) => void) {
-  await hre.tasks.getTask("build").run({ quiet: true });
+  await tasks.getTask("build").run({ quiet: true });
   const { provider, ethers } = await network.create();
   const clientOf = (account: PrivateKeyAccount) =>
     createWalletClient({

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 import { LLMock } from "@copilotkit/aimock";
 import { expect } from "chai";
-import hre, { artifacts, network } from "hardhat";
+import { artifacts, network } from "hardhat";
 import {
   type Address,
   createTestClient,
@@ -45,7 +45,7 @@ describe("README", () => {
     const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 };
     model.on({ endpoint: "chat" }, { content: "Good morning.", usage });
     await model.start();
-    node = await hre.network.createServer("default", "127.0.0.1", 0);
+    node = await network.createServer("default", "127.0.0.1", 0);
     rpc = `http://127.0.0.1:${(await node.listen()).port}`;
     const chain = createTestClient({ mode: "hardhat", transport: http(rpc) })
       .extend(publicActions)

@@ -48,13 +48,30 @@ export function send(transport: typeof fetch, call: Call, credential?: string): 
     headers.set("authorization", credential);
     headers.set("idempotency-key", call.idempotencyKey);
   }
+  const isPaid = credential !== undefined;
+  // Node's fetch cannot send bytes a second time when it follows a redirect, a Blob it can.
+  const body = call.body === undefined || isPaid ? call.body : new Blob([call.body]);
   return transport(call.url, {
     method: call.method,
     headers,
     signal: call.signal,
-    redirect: credential === undefined ? call.redirect : "manual",
-    ...(call.body === undefined ? {} : { body: call.body }),
+    redirect: isPaid ? "manual" : call.redirect,
+    ...(body === undefined ? {} : { body }),
   });
+}
+
+/**
+ * Reads an answer to its end, so that one that breaks off half-way can be asked for again instead of being paid again by
+ * whoever retries. Event streams are handed on as they come.
+ *
+ * @param response - The answer.
+ * @returns The same answer with its body in memory.
+ */
+export async function complete(response: Response): Promise<Response> {
+  if (!response.body || response.headers.get("content-type")?.startsWith("text/event-stream")) return response;
+  const { status, statusText, headers, url } = response;
+  const whole = new Response(await response.arrayBuffer(), { status, statusText, headers });
+  return Object.defineProperty(whole, "url", { value: url });
 }
 
 /** What makes two calls the same one tried again, whoever tries: method, address and body. */

@@ -8,7 +8,7 @@ import { ceilingOf } from "../wire/pricing.ts";
 import { type Problem, readProblem } from "../wire/problem.ts";
 import { formatSessionPayload, type Statement } from "../wire/session.ts";
 import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
-import { type Call, identityOf, pause, send, toCall, untilAborted } from "./call.ts";
+import { type Call, complete, identityOf, pause, send, toCall, untilAborted } from "./call.ts";
 import { type ClosedChannel, closeSession, type CloseOptions } from "./closeSession.ts";
 import { ClosedError, PriceAboveLimitError, SellerDistrustedError, UnsafeOriginError } from "./errors.ts";
 import type { Purse } from "./purse.ts";
@@ -233,7 +233,7 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
       for (let attempt = 1; ; attempt++) {
         let response: Response;
         try {
-          response = await send(transport, { ...call, signal }, credential);
+          response = await complete(await send(transport, { ...call, signal }, credential));
         } catch (error) {
           if (signal.aborted || attempt >= maxTries) throw error;
           await pause(100 * 2 ** attempt, signal);

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 
@@ -24,25 +25,38 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
+  let request: Request;
   try {
-    const response = await handler(toRequest(incoming));
+    request = toRequest(incoming);
+  } catch {
+    // The request line or a header is not HTTP that fetch can express.
+    outgoing.writeHead(400).end();
+    return;
+  }
+  try {
+    const response = await handler(request);
     outgoing.statusCode = response.status;
     for (const [name, value] of response.headers) {
       if (name !== "set-cookie") outgoing.setHeader(name, value);
     }
     const cookies = response.headers.getSetCookie();
     if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
-    if (!response.body || incoming.method === "HEAD") {
-      outgoing.end();
-      return;
+    if (response.body && incoming.method !== "HEAD") {
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal: closing(outgoing) });
+      }
     }
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) outgoing.write(chunk);
     outgoing.end();
   } catch {
-    // The request line or a header is not HTTP that fetch can express.
-    if (!outgoing.headersSent) outgoing.statusCode = 400;
-    outgoing.end();
+    // The answer broke off: the caller must see that, and not a shorter answer.
+    outgoing.destroy();
   }
+}
+
+function closing(outgoing: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  outgoing.once("close", () => controller.abort());
+  return controller.signal;
 }
 
 function toRequest(incoming: IncomingMessage): Request {
