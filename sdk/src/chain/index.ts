@@ -1,8 +1,12 @@
 export { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
 export { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
+export * from "./channelEvents.ts";
 export * from "./channels.ts";
+export * from "./closeChannel.ts";
 export * from "./errors.ts";
+export * from "./fundChannel.ts";
 export * from "./knownContracts.ts";
+export * from "./settleChannel.ts";
 export { subfenActions, type SubfenActions } from "./subfenActions.ts";
 export * from "./token.ts";
 export { type ChainClient, confirmTransaction, MissingAccountError } from "./write.ts";

@@ -1,4 +1,8 @@
+import * as events from "./channelEvents.ts";
 import * as channels from "./channels.ts";
+import * as closing from "./closeChannel.ts";
+import * as funding from "./fundChannel.ts";
+import * as settling from "./settleChannel.ts";
 import * as token from "./token.ts";
 import { type ChainClient, confirmTransaction } from "./write.ts";
 
@@ -6,14 +10,24 @@ const actions = {
   getChannel: channels.getChannel,
   getChannels: channels.getChannels,
   getCloseGracePeriod: channels.getCloseGracePeriod,
-  openChannel: channels.openChannel,
-  openChannelWithAuthorization: channels.openChannelWithAuthorization,
-  topUpChannel: channels.topUpChannel,
-  topUpChannelWithAuthorization: channels.topUpChannelWithAuthorization,
-  settleChannel: channels.settleChannel,
-  closeChannel: channels.closeChannel,
-  requestCloseChannel: channels.requestCloseChannel,
-  withdrawChannel: channels.withdrawChannel,
+  getCredit: channels.getCredit,
+  isOperator: channels.isOperator,
+  channelEvents: events.channelEvents,
+  findChannels: events.findChannels,
+  openChannel: funding.openChannel,
+  openChannelWithAuthorization: funding.openChannelWithAuthorization,
+  topUpChannel: funding.topUpChannel,
+  topUpChannelWithAuthorization: funding.topUpChannelWithAuthorization,
+  setOperator: settling.setOperator,
+  settleChannel: settling.settleChannel,
+  settleChannels: settling.settleChannels,
+  settleChannelWithAuthorization: settling.settleChannelWithAuthorization,
+  closeChannel: closing.closeChannel,
+  closeChannelWithAuthorization: closing.closeChannelWithAuthorization,
+  requestCloseChannel: closing.requestCloseChannel,
+  requestCloseChannelWithAuthorization: closing.requestCloseChannelWithAuthorization,
+  withdrawChannel: closing.withdrawChannel,
+  claimCredit: closing.claimCredit,
   getTokenBalance: token.getTokenBalance,
   getTokenDomain: token.getTokenDomain,
   approveToken: token.approveToken,

@@ -1,5 +1,5 @@
 import type { Abi, Account, Address, Chain, Client, Hex, TransactionReceipt, Transport } from "viem";
-import { simulateContract, waitForTransactionReceipt, writeContract } from "viem/actions";
+import { getTransactionCount, simulateContract, waitForTransactionReceipt, writeContract } from "viem/actions";
 
 import { SubfenError } from "../errors.ts";
 import { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
@@ -41,11 +41,48 @@ export async function simulateAndWrite(
   const abi: Abi = [...call.abi, ...tokenErrors];
   try {
     const { request } = await simulateContract(client, { ...call, abi, account, chain: client.chain });
-    // Without a chain of its own, the client signs for the one its node is on.
-    return await writeContract(client, { ...request, chain: client.chain ?? null } as never);
+    return await inOrder(client, account, (nonce) =>
+      // Without a chain of its own, the client signs for the one its node is on.
+      writeContract(client, { ...request, chain: client.chain ?? null, ...nonce } as never),
+    );
   } catch (cause) {
     throw toChainError(cause, { ...call, abi, account: account.address });
   }
+}
+
+type Sender = { previous: Promise<unknown>; next: number; sentAt: number };
+
+/** By client and address: what was sent last. */
+const senders = new WeakMap<ChainClient, Map<Address, Sender>>();
+
+/** Milliseconds for which a node may not know yet what it was sent itself. */
+const nodeLag = 60_000;
+
+/**
+ * Sends one transaction of an account after the other, each with the nonce after the last one, so that parallel sends
+ * neither collide nor leave a gap. A wallet or node that holds the key counts by itself.
+ */
+async function inOrder(
+  client: ChainClient,
+  account: Account,
+  send: (nonce: { nonce?: number }) => Promise<Hex>,
+): Promise<Hex> {
+  if (account.type !== "local" || account.nonceManager) return send({});
+  const { address } = account;
+  const ofClient = senders.get(client) ?? new Map<Address, Sender>();
+  senders.set(client, ofClient);
+  const sender = ofClient.get(address) ?? { previous: Promise.resolve(), next: 0, sentAt: 0 };
+  ofClient.set(address, sender);
+  const sending = sender.previous.then(async () => {
+    const counted = await getTransactionCount(client, { address, blockTag: "pending" });
+    const nonce = Date.now() - sender.sentAt < nodeLag && sender.next > counted ? sender.next : counted;
+    const hash = await send({ nonce });
+    sender.next = nonce + 1;
+    sender.sentAt = Date.now();
+    return hash;
+  });
+  sender.previous = sending.catch(() => undefined);
+  return sending;
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Account, Hex } from "viem";
 import { getBlock } from "viem/actions";
 
-import { getCloseGracePeriod, requestCloseChannel, withdrawChannel } from "../chain/channels.ts";
+import { getCloseGracePeriod } from "../chain/channels.ts";
+import { requestCloseChannel, withdrawChannel } from "../chain/closeChannel.ts";
 import { ContractRefusedError } from "../chain/errors.ts";
 import { confirmTransaction } from "../chain/write.ts";
 import { parseSessionReceipt } from "../wire/sessionReceipt.ts";

@@ -1,15 +1,9 @@
 import type { Account, Address, Hex } from "viem";
 import { getChainId } from "viem/actions";
 
-import {
-  type Channel,
-  getChannel,
-  getCloseGracePeriod,
-  hasExpectedDomain,
-  openChannel,
-  topUpChannel,
-} from "../chain/channels.ts";
+import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from "../chain/channels.ts";
 import { InsufficientTokensError, UnknownContractError, WrongChainError } from "../chain/errors.ts";
+import { openChannel, topUpChannel } from "../chain/fundChannel.ts";
 import { requireKnownContract } from "../chain/knownContracts.ts";
 import { approveToken, getTokenBalance, getTokenDomain } from "../chain/token.ts";
 import { type ChainClient, confirmTransaction } from "../chain/write.ts";

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 
-import { type Claim, closeChannel, settleChannel } from "../chain/channels.ts";
+import { closeChannel } from "../chain/closeChannel.ts";
+import { type Claim, settleChannel } from "../chain/settleChannel.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Statement } from "../wire/session.ts";
 import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";

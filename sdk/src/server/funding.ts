@@ -2,7 +2,7 @@ import { type Address, type Hex, isAddressEqual, parseEventLogs, type Transactio
 import { waitForTransactionReceipt } from "viem/actions";
 
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
-import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/channels.ts";
+import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/fundChannel.ts";
 import { ContractRefusedError } from "../chain/errors.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import { computeChannelId } from "../protocol/channelId.ts";

@@ -28,7 +28,7 @@ export type Seller = {
   readonly gracePeriod: number;
   /** The clock, in milliseconds. */
   readonly now: () => number;
-  /** Sends one transaction at a time, so that nonces stay in order, and waits for each outcome. */
+  /** Sends a transaction and waits for its outcome. */
   readonly transact: (send: () => Promise<Hex>) => Promise<Hex>;
 };
 
@@ -46,19 +46,15 @@ export class ProblemError extends SubfenError {
 }
 
 /**
- * Makes the function that sends a seller's transactions: one is handed to the node before the next is built, and each
- * is waited for on its own.
+ * Makes the function that sends a seller's transactions.
  *
  * @param client - The seller's client.
  * @param confirmations - Blocks to wait for.
  * @returns The function; it resolves to the hash once the transaction has succeeded.
  */
 export function createTransact(client: ChainClient, confirmations: number): Seller["transact"] {
-  let previous: Promise<unknown> = Promise.resolve();
   return async (send) => {
-    const sending = previous.then(send, send);
-    previous = sending.catch(() => undefined);
-    const hash = await sending;
+    const hash = await send();
     await confirmTransaction(client, { hash, confirmations });
     return hash;
   };

@@ -1,5 +1,14 @@
 import { expect } from "chai";
-import { type Address, createPublicClient, custom, type Hex, keccak256, stringToHex, zeroAddress } from "viem";
+import {
+  type Address,
+  createPublicClient,
+  createWalletClient,
+  custom,
+  type Hex,
+  keccak256,
+  stringToHex,
+  zeroAddress,
+} from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
 import {
@@ -174,6 +183,40 @@ describe("subfenActions", () => {
     const error = await rejection(sellerOf().confirmTransaction({ hash: second }));
     expect(error).to.include({ code: "transaction-reverted", hash: second });
     expect(await world.balanceOf(seller.address)).to.equal(10n);
+  });
+
+  it("F105: keeps nonces in order through 30 parallel sends, some of which are refused", async () => {
+    const payer = payerOf();
+    await payer.approveToken({ token: terms.token, spender: contract, amount: 100n * deposit });
+    const before = await world.payerClient.getTransactionCount({ address: terms.payer });
+    const results = await Promise.allSettled(
+      Array.from({ length: 30 }, (_, i) => {
+        const salt = keccak256(stringToHex(`salt ${i}`));
+        return payer.openChannel({ contract, terms: { ...terms, salt }, deposit: i % 5 === 4 ? 0n : 1n });
+      }),
+    );
+    const sent = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    expect(sent).to.have.lengthOf(24);
+    for (const hash of sent) await payer.confirmTransaction({ hash });
+    expect(await world.payerClient.getTransactionCount({ address: terms.payer })).to.equal(before + 24);
+  });
+
+  it("F105: goes on counting while the node does not know yet what it was sent", async () => {
+    const { request } = world.payerClient;
+    const frozen = await request({ method: "eth_getTransactionCount", params: [terms.payer, "pending"] });
+    const lagging = createWalletClient({
+      account: world.payer,
+      pollingInterval: 10,
+      transport: custom({
+        request: async (call: { method: string }) =>
+          call.method === "eth_getTransactionCount" ? frozen : request(call as never),
+      }),
+    }).extend(subfenActions());
+    for (const amount of [1n, 2n, 3n]) {
+      const hash = await lagging.approveToken({ token: terms.token, spender: contract, amount });
+      await lagging.confirmTransaction({ hash });
+    }
+    expect(await world.token.contract.allowance(terms.payer, contract)).to.equal(3n);
   });
 
   describe("known contracts", () => {

@@ -1,0 +1,23 @@
+import type { Account, Address, Hex } from "viem";
+
+import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
+import { type ChainClient, simulateAndWrite } from "./write.ts";
+
+/** Parameters of an action on the channel contract. */
+export type OnContract<parameters = unknown> = parameters & {
+  /** The channel contract. */
+  contract: Address;
+};
+
+/** Parameters of an action that sends a transaction; `account` replaces the client's own. */
+export type Sending<parameters> = OnContract<parameters> & { account?: Account | undefined };
+
+/** Sends a call to the channel contract. @internal */
+export function callChannels(
+  client: ChainClient,
+  { contract, account }: Sending<unknown>,
+  functionName: string,
+  args: readonly unknown[],
+): Promise<Hex> {
+  return simulateAndWrite(client, { address: contract, abi: paymentChannelsAbi, functionName, args, account });
+}

@@ -1,0 +1,115 @@
+import type { Address, Hex } from "viem";
+import { getBlockNumber, getContractEvents } from "viem/actions";
+
+import { SubfenError } from "../errors.ts";
+import type { Terms } from "../protocol/terms.ts";
+import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
+import type { OnContract } from "./callChannels.ts";
+import { type Channel, getChannels } from "./channels.ts";
+import type { ChainClient } from "./write.ts";
+
+/** Blocks asked for at first; what many public nodes accept. */
+const firstRange = 2_000n;
+/** Blocks asked for at most, once smaller ranges went well. */
+const largestRange = 50_000n;
+/** Ids asked for in one call. */
+const idsPerCall = 500;
+
+/** A node does not give the logs of even one block. */
+export class LogQueryError extends SubfenError {
+  override readonly name = "LogQueryError";
+
+  constructor(block: bigint, cause: unknown) {
+    super(`The node does not answer for the logs of block ${block}.`, {
+      code: "log-query",
+      metaMessages: ["Try another node, or later: nothing was skipped."],
+      cause,
+    });
+  }
+}
+
+/** A channel found on the chain, with what it needs to be used again. */
+export type FoundChannel = { readonly channelId: Hex; readonly terms: Terms; readonly channel: Channel };
+
+async function queryEvents(client: ChainClient, contract: Address, fromBlock: bigint, toBlock: bigint) {
+  return getContractEvents(client, { address: contract, abi: paymentChannelsAbi, fromBlock, toBlock, strict: true });
+}
+
+/** An event of the channel contract, typed by its `eventName`. */
+export type ChannelEvent = Exclude<
+  Awaited<ReturnType<typeof queryEvents>>[number],
+  // ERC-5267 has it in the interface; this contract's domain never changes.
+  { eventName: "EIP712DomainChanged" }
+>;
+
+/**
+ * Iterates over the events of the channel contract in the order of the chain, each once. Nodes limit how many blocks or
+ * logs a query may cover, each in its own words: a range that is refused is halved, and grows again where that goes well.
+ *
+ * @param client - A viem client.
+ * @param parameters.contract - The contract.
+ * @param parameters.fromBlock - The first block, such as that of the deployment.
+ * @param parameters.toBlock - The last block; by default the newest when it starts. What is newer can still be reorganised.
+ * @returns An async iterator of typed events.
+ * @throws {LogQueryError} when the node does not answer for a single block.
+ * @example
+ * for await (const event of channelEvents(client, { contract, fromBlock })) {
+ *   if (event.eventName === "CloseRequested") console.log(event.args.channelId, event.args.readyAt);
+ * }
+ */
+export async function* channelEvents(
+  client: ChainClient,
+  parameters: OnContract<{ fromBlock: bigint; toBlock?: bigint | undefined }>,
+): AsyncGenerator<ChannelEvent, void, undefined> {
+  const { contract, fromBlock } = parameters;
+  const last = parameters.toBlock ?? (await getBlockNumber(client, { cacheTime: 0 }));
+  let range = firstRange;
+  for (let from = fromBlock; from <= last;) {
+    const to = from + range - 1n < last ? from + range - 1n : last;
+    let events: ChannelEvent[];
+    try {
+      events = (await queryEvents(client, contract, from, to)) as ChannelEvent[];
+    } catch (cause) {
+      if (to === from) throw new LogQueryError(from, cause);
+      range = (to - from + 1n) / 2n;
+      continue;
+    }
+    yield* events;
+    from = to + 1n;
+    range = range * 2n < largestRange ? range * 2n : largestRange;
+  }
+}
+
+/**
+ * Finds the channels of a payer from the chain alone: for a client that lost its state.
+ *
+ * @param client - A viem client.
+ * @param parameters.contract - The contract.
+ * @param parameters.payer - Whose channels.
+ * @param parameters.fromBlock - The first block to look at, such as that of the deployment.
+ * @param parameters.toBlock - The last block; the newest by default.
+ * @returns The channels, oldest first, with their terms and their state now, finalized ones included.
+ * @throws {LogQueryError} when the node does not answer for a single block.
+ */
+export async function findChannels(
+  client: ChainClient,
+  parameters: OnContract<{ payer: Address; fromBlock: bigint; toBlock?: bigint | undefined }>,
+): Promise<FoundChannel[]> {
+  const { contract } = parameters;
+  const payer = parameters.payer.toLowerCase();
+  const found: Omit<FoundChannel, "channel">[] = [];
+  for await (const event of channelEvents(client, parameters)) {
+    if (event.eventName !== "ChannelOpened" || event.args.payer.toLowerCase() !== payer) continue;
+    const { channelId, payee, token, salt, authorizedSigner } = event.args;
+    found.push({ channelId, terms: { payer: event.args.payer, payee, token, salt, authorizedSigner } });
+  }
+  const channels: Channel[] = [];
+  for (let i = 0; i < found.length; i += idsPerCall) {
+    const channelIds = found.slice(i, i + idsPerCall).map(({ channelId }) => channelId);
+    channels.push(...(await getChannels(client, { contract, channelIds })));
+  }
+  return found.flatMap((one, i) => {
+    const channel = channels[i];
+    return channel ? [{ ...one, channel }] : [];
+  });
+}
