@@ -7,6 +7,7 @@ import {
   type Hex,
   keccak256,
   stringToHex,
+  toHex,
   zeroAddress,
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -203,13 +204,13 @@ describe("subfenActions", () => {
 
   it("F105: goes on counting while the node does not know yet what it was sent", async () => {
     const { request } = world.payerClient;
-    const frozen = await request({ method: "eth_getTransactionCount", params: [terms.payer, "pending"] });
+    const frozen = await world.payerClient.getTransactionCount({ address: terms.payer });
     const lagging = createWalletClient({
       account: world.payer,
       pollingInterval: 10,
       transport: custom({
         request: async (call: { method: string }) =>
-          call.method === "eth_getTransactionCount" ? frozen : request(call as never),
+          call.method === "eth_getTransactionCount" ? toHex(frozen) : request(call as never),
       }),
     }).extend(subfenActions());
     for (const amount of [1n, 2n, 3n]) {
