@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
@@ -24,10 +25,12 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     uint256 private constant MIN_GAS_AFTER_FAILED_PAYOUT = 200_000;
 
     bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)");
-    bytes32 private constant SETTLE_AUTHORIZATION_TYPEHASH =
-        keccak256("SettleAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)");
-    bytes32 private constant CLOSE_AUTHORIZATION_TYPEHASH =
-        keccak256("CloseAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)");
+    bytes32 private constant SETTLE_AUTHORIZATION_TYPEHASH = keccak256(
+        "SettleAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)"
+    );
+    bytes32 private constant CLOSE_AUTHORIZATION_TYPEHASH = keccak256(
+        "CloseAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)"
+    );
     bytes32 private constant CLOSE_REQUEST_TYPEHASH = keccak256("CloseRequest(bytes32 channelId,uint64 deadline)");
 
     /// @inheritdoc IPaymentChannels
@@ -115,7 +118,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     function _open(Terms memory terms, uint128 deposit) private returns (bytes32 channelId) {
         if (terms.payee == address(0) || terms.payee == address(this)) revert InvalidPayee(terms.payee);
-        channelId = keccak256(abi.encode(terms, address(this), block.chainid));
+        channelId = _hashTerms(terms.payer, terms.payee, terms.token, terms.salt, terms.authorizedSigner);
         if (_channels[channelId].deposit != 0) revert ChannelAlreadyExists(channelId);
 
         _channels[channelId] = Channel(_toDeposit(0, deposit), 0, 0, false);
@@ -217,9 +220,10 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentChannels
     function settleBatch(address payee, address token, BatchClaim[] calldata claims) external nonReentrant {
         _requireSettler(payee);
+        bytes32 separator = _domainSeparatorV4();
         uint256 total = 0;
         for (uint256 i = 0; i < claims.length; ++i) {
-            total += _settleInBatch(payee, token, claims[i]);
+            total += _settleInBatch(payee, token, claims[i], separator);
         }
         _payOut(token, payee, total);
     }
@@ -238,32 +242,29 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     function _settleInBatch(
         address payee,
         address token,
-        BatchClaim calldata claim
+        BatchClaim calldata claim,
+        bytes32 separator
     ) private returns (uint256 growth) {
-        bytes32 channelId = keccak256(
-            abi.encode(claim.payer, payee, token, claim.salt, claim.authorizedSigner, address(this), block.chainid)
-        );
-        Channel memory channel = _channels[channelId];
+        bytes32 channelId = _hashTerms(claim.payer, payee, token, claim.salt, claim.authorizedSigner);
+        Channel storage channel = _channels[channelId];
         if (channel.deposit == 0) return _skip(channelId, ChannelNotFound.selector);
         if (channel.finalized) return _skip(channelId, ChannelFinalized.selector);
 
-        (address recovered, ECDSA.RecoverError failure, ) = ECDSA.tryRecover(
-            _voucherDigest(channelId, claim.cumulativeAmount),
-            claim.r,
-            claim.vs
-        );
+        bytes32 digest = MessageHashUtils.toTypedDataHash(separator, _hashVoucher(channelId, claim.cumulativeAmount));
+        (address recovered, ECDSA.RecoverError failure, ) = ECDSA.tryRecover(digest, claim.r, claim.vs);
         if (failure != ECDSA.RecoverError.NoError || recovered != _signer(claim.payer, claim.authorizedSigner)) {
             return _skip(channelId, InvalidSignature.selector);
         }
 
-        if (claim.amount > claim.cumulativeAmount) return _skip(channelId, AmountExceedsEntitlement.selector);
-        if (claim.amount > channel.deposit) return _skip(channelId, AmountExceedsDeposit.selector);
-        if (claim.amount <= channel.settled) return _skip(channelId, AmountNotIncreasing.selector);
+        uint128 amount = claim.amount;
+        uint256 settled = channel.settled;
+        if (amount > claim.cumulativeAmount) return _skip(channelId, AmountExceedsEntitlement.selector);
+        if (amount > channel.deposit) return _skip(channelId, AmountExceedsDeposit.selector);
+        if (amount <= settled) return _skip(channelId, AmountNotIncreasing.selector);
 
-        growth = claim.amount - channel.settled;
-        channel.settled = uint104(claim.amount);
-        _channels[channelId] = channel;
-        emit ChannelSettled(channelId, claim.amount);
+        channel.settled = uint104(amount);
+        emit ChannelSettled(channelId, amount);
+        return amount - settled;
     }
 
     function _skip(bytes32 channelId, bytes4 reason) private returns (uint256) {
@@ -463,10 +464,44 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     }
 
     function _channelId(Terms calldata terms) private view returns (bytes32) {
-        return keccak256(abi.encode(terms, address(this), block.chainid));
+        return _hashTerms(terms.payer, terms.payee, terms.token, terms.salt, terms.authorizedSigner);
+    }
+
+    /// `keccak256(abi.encode(payer, payee, token, salt, authorizedSigner, address(this), block.chainid))`, written where
+    /// free memory begins without taking it: a batch hashes hundreds of times, and memory that grows costs more and more.
+    function _hashTerms(
+        address payer,
+        address payee,
+        address token,
+        bytes32 salt,
+        address authorizedSigner
+    ) private view returns (bytes32 channelId) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, shr(96, shl(96, payer)))
+            mstore(add(free, 0x20), shr(96, shl(96, payee)))
+            mstore(add(free, 0x40), shr(96, shl(96, token)))
+            mstore(add(free, 0x60), salt)
+            mstore(add(free, 0x80), shr(96, shl(96, authorizedSigner)))
+            mstore(add(free, 0xa0), address())
+            mstore(add(free, 0xc0), chainid())
+            channelId := keccak256(free, 0xe0)
+        }
     }
 
     function _voucherDigest(bytes32 channelId, uint128 cumulativeAmount) private view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, channelId, cumulativeAmount)));
+        return _hashTypedDataV4(_hashVoucher(channelId, cumulativeAmount));
+    }
+
+    /// `keccak256(abi.encode(VOUCHER_TYPEHASH, channelId, cumulativeAmount))`, as above.
+    function _hashVoucher(bytes32 channelId, uint128 cumulativeAmount) private pure returns (bytes32 structHash) {
+        bytes32 typeHash = VOUCHER_TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            mstore(add(free, 0x20), channelId)
+            mstore(add(free, 0x40), shr(128, shl(128, cumulativeAmount)))
+            structHash := keccak256(free, 0x60)
+        }
     }
 }
