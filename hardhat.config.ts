@@ -28,6 +28,10 @@ export default defineConfig({
   },
   paths: {
     ignition: ".",
+    // Scripts that measure or deploy work on the production build, which is kept apart: see scripts/production.ts.
+    ...(process.env.SUBFEN_PROFILE === "production"
+      ? { artifacts: "./artifacts/production", cache: "./cache/production" }
+      : {}),
     tests: { mocha: "./test", solidity: "./test/solidity" },
   },
   networks: {
@@ -40,5 +44,5 @@ export default defineConfig({
       invariant: { runs: 32, depth: 64, failOnRevert: true },
     },
   },
-  typechain: { outDir: "./types" },
+  typechain: { outDir: process.env.SUBFEN_PROFILE === "production" ? "./artifacts/production/types" : "./types" },
 });

@@ -20,6 +20,12 @@ const steps: Step[] = [
     isFaulty: hasWarning,
   },
   { name: "generated files are fresh", command: "node", args: ["scripts/generate.ts", "--check"] },
+  {
+    name: "generated files of the production build are fresh",
+    command: "node",
+    args: ["scripts/production.ts", "scripts/generate.ts", "--check"],
+  },
+  { name: "gas is as in the snapshot", command: "node", args: ["scripts/production.ts", "scripts/gas.ts", "--check"] },
   { name: "format", command: "prettier", args: ["--check", "--log-level", "warn", "."] },
   { name: "lint TypeScript", command: "oxlint", args: ["--deny-warnings"] },
   { name: "lint Solidity", command: "solhint", args: ["--max-warnings", "0", "--noPoster", "contracts/**/*.sol"] },

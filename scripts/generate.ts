@@ -1,5 +1,6 @@
 // Makes the generated files of the SDK from the compiler's artifacts: typed ABIs, and the code by which the SDK knows our
-// contracts. `--check` writes nothing and fails when a committed file is stale.
+// contracts, of the default build and of the production build (through scripts/production.ts). `--check` writes nothing
+// and fails when a committed file is stale.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { keccak256 } from "viem";
@@ -18,12 +19,15 @@ const contracts = [
   { name: "MockDigitalYuan", source: "contracts/token/MockDigitalYuan.sol", file: "mockDigitalYuan" },
 ];
 
+const isProduction = process.env.SUBFEN_PROFILE === "production";
+const artifacts = isProduction ? "artifacts/production" : "artifacts";
 const isCheck = process.argv.includes("--check");
 const header = "// Made by `npm run generate` from the compiler's artifacts. Do not edit.\n";
+const codesName = isProduction ? "productionCodes" : "defaultCodes";
 let stale = 0;
 
 function readArtifact({ name, source }: { name: string; source: string }): Artifact {
-  return JSON.parse(readFileSync(`artifacts/${source}/${name}.json`, "utf8")) as Artifact;
+  return JSON.parse(readFileSync(`${artifacts}/${source}/${name}.json`, "utf8")) as Artifact;
 }
 
 function emit(path: string, content: string): void {
@@ -41,7 +45,12 @@ const codes: string[] = [];
 for (const contract of contracts) {
   const artifact = readArtifact(contract);
   const abi = JSON.stringify(artifact.abi, undefined, 2);
-  emit(`sdk/src/chain/abis/${contract.file}Abi.ts`, `${header}\nexport const ${contract.file}Abi = ${abi} as const;\n`);
+  // The ABI does not depend on the profile.
+  if (!isProduction)
+    emit(
+      `sdk/src/chain/abis/${contract.file}Abi.ts`,
+      `${header}\nexport const ${contract.file}Abi = ${abi} as const;\n`,
+    );
   const immutables = Object.values(artifact.immutableReferences)
     .flat()
     .map(({ start, length }) => ({ start, length }))
@@ -54,8 +63,8 @@ for (const contract of contracts) {
   );
 }
 emit(
-  "sdk/src/chain/abis/knownCodes.ts",
+  `sdk/src/chain/abis/${codesName}.ts`,
   `${header}\n/** Code of our contracts on any chain: its hash with the immutable values zeroed. */\n` +
-    `export const knownCodes = [\n${codes.join("\n")}\n] as const;\n`,
+    `export const ${codesName} = [\n${codes.join("\n")}\n] as const;\n`,
 );
 if (stale > 0) process.exit(1);

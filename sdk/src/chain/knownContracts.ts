@@ -1,10 +1,13 @@
 import { type Address, type Hex, keccak256 } from "viem";
 import { getCode } from "viem/actions";
 
-import { knownCodes } from "./abis/knownCodes.ts";
+import { defaultCodes } from "./abis/defaultCodes.ts";
+import { productionCodes } from "./abis/productionCodes.ts";
 import { UnknownContractError } from "./errors.ts";
 import { maskImmutables } from "./maskImmutables.ts";
 import type { ChainClient } from "./write.ts";
+
+const knownCodes = [...productionCodes, ...defaultCodes];
 
 /** A contract of ours. */
 export type KnownContract = (typeof knownCodes)[number]["contract"];

@@ -1,7 +1,7 @@
 // Made by `npm run generate` from the compiler's artifacts. Do not edit.
 
 /** Code of our contracts on any chain: its hash with the immutable values zeroed. */
-export const knownCodes = [
+export const defaultCodes = [
   {
     contract: "PaymentChannels",
     size: 11802,
