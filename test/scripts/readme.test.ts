@@ -96,6 +96,16 @@ describe("README", () => {
     });
   }
 
+  it("shows the gas that was measured", () => {
+    const measured = JSON.parse(readFile("snapshots/gas.json")) as Record<string, number>;
+    for (const [name, gas] of Object.entries(measured)) {
+      const row = readFile("README.md")
+        .split("\n")
+        .find((line) => line.startsWith(`| ${name} `));
+      expect(row?.split("|")[2]?.trim(), name).to.equal(gas.toLocaleString("en-US"));
+    }
+  });
+
   it("sells and pays with the code it shows", async () => {
     const seller = run("sell.ts", env);
     try {
