@@ -7,7 +7,7 @@ import { ContractRefusedError } from "../chain/errors.ts";
 import { confirmTransaction } from "../chain/write.ts";
 import { parseSessionReceipt } from "../wire/sessionReceipt.ts";
 import { pause } from "./call.ts";
-import type { Purse } from "./purse.ts";
+import { createPurse, type Purse } from "./purse.ts";
 import { type Budget, sendAction, type SellerSession, signStatement, takeOffer } from "./sellerSession.ts";
 import type { Wallet } from "./wallet.ts";
 
@@ -44,18 +44,19 @@ export type CloseOptions = {
  * @param session - The seller.
  * @param context - Wallet, budget and transport.
  * @param options - See {@link CloseOptions}.
- * @returns How it ended.
+ * @returns How it ended, or `undefined` when there is no channel.
  */
 export async function closeSession(
   session: SellerSession,
   context: { wallet: Wallet; budget: Budget; transport: typeof fetch },
   options: CloseOptions,
-): Promise<ClosedChannel> {
+): Promise<ClosedChannel | undefined> {
   const { wallet, budget } = context;
   const signal = options.signal ?? new AbortController().signal;
-  while (session.inFlight > 0) await pause(20, signal);
-  const { purse, pinned } = session;
-  if (!purse || !pinned) throw new TypeError("there is no channel to close");
+  while (session.inFlight > 0 || session.funding) await pause(20, signal);
+  const { pinned } = session;
+  const purse = session.purse ?? (await findPending(session, wallet));
+  if (!purse || !pinned) return undefined;
   const contract = pinned.escrowContract;
 
   const asked = await askSeller(session, purse, context, options.sellerTimeout ?? 60_000, signal).catch(
@@ -81,6 +82,14 @@ export async function closeSession(
     by,
     txHash,
   };
+}
+
+/** An opening whose answer never came may have happened all the same. */
+async function findPending({ pending, pinned }: SellerSession, wallet: Wallet): Promise<Purse | undefined> {
+  if (!pending || !pinned) return undefined;
+  const { channelId } = pending.payload;
+  const { deposit, finalized } = await wallet.readChannel(pinned.escrowContract, channelId);
+  return deposit === 0n || finalized ? undefined : createPurse({ channelId, terms: pending.terms, deposit });
 }
 
 /** @returns The seller's transaction, or `undefined` when it did not close. */

@@ -118,7 +118,7 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
       await response.body?.cancel();
     }
     const session = sessionOf(call);
-    session.actionCall ??= call;
+    session.actionCall ??= { ...call, body: undefined };
     session.inFlight++;
     try {
       return await payCall(session, call, offer);
@@ -274,8 +274,10 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
     balance: () => [...sessions.values()].flatMap(balanceOf),
     async close(options: CloseOptions = {}): Promise<ClosedChannel[]> {
       isClosed = true;
-      const open = [...sessions.values()].filter(({ purse, funding }) => purse ?? funding);
-      return Promise.all(open.map((session) => closeSession(session, context, options)));
+      const closed = await Promise.all(
+        [...sessions.values()].map((session) => closeSession(session, context, options)),
+      );
+      return closed.filter((channel) => channel !== undefined);
     },
   });
 }

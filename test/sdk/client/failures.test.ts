@@ -292,6 +292,21 @@ describe("payingFetch when things fail", () => {
       expect(closed).to.include({ paid: 3n * price });
     });
 
+    it("finds a channel whose opening was never answered, and brings the deposit back", async () => {
+      shop = await openShop();
+      loseAnswers(4, (request) => isPaid(request) && !isCall(request));
+      await rejection(shop.post("x"));
+      const [closed] = await shop.paying.close();
+      expect(closed).to.include({ paid: 0n, refunded: parseYuan("1") });
+      expect(await shop.world.balanceOf(shop.world.payer.address)).to.equal(parseYuan("100"));
+    });
+
+    it("has nothing to close when the opening never happened", async () => {
+      shop = await openShop({ gateway: { minDeposit: parseYuan("2") } });
+      await rejection(shop.post("x"));
+      expect(await shop.paying.close()).to.deep.equal([]);
+    });
+
     it("refuses calls after it, and has nothing to close before any", async () => {
       shop = await openShop();
       expect(await shop.paying.close()).to.deep.equal([]);
