@@ -62,6 +62,8 @@ export async function serve(
 ): Promise<{ url: string; server: Server; close: () => Promise<void> }> {
   const server = createServer(toNodeListener(handler));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // A test that fails before it closes this must not keep the run from ending.
+  server.unref();
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,

@@ -23,15 +23,15 @@ export function decideHold(
   known: { byStatement: Hold | undefined; byKey: Hold | undefined; forgottenUpTo: bigint },
   request: HoldRequest,
 ): HoldDecision {
-  const earlier = known.byStatement ?? known.byKey;
-  if (earlier) {
-    const isSame = earlier.requestHash === request.requestHash;
-    if (!isSame) return refuse(known.byStatement ? "statement-used" : "idempotency-key-reused");
-    if (earlier.status === "held") return refuse("request-in-progress");
-    if (earlier.status === "captured") return { kind: "repeat", hold: earlier };
-  } else if (request.cumulativeAmount <= known.forgottenUpTo) {
-    return refuse("statement-used");
+  const { byStatement, byKey } = known;
+  if (byStatement && byStatement.requestHash !== request.requestHash) return refuse("statement-used");
+  if (byKey && byKey.requestHash !== request.requestHash) return refuse("idempotency-key-reused");
+  // A request that failed may have been served since, under the same key and a new statement.
+  for (const earlier of [byStatement, byKey]) {
+    if (earlier?.status === "held") return refuse("request-in-progress");
+    if (earlier?.status === "captured") return { kind: "repeat", hold: earlier };
   }
+  if (!byStatement && request.cumulativeAmount <= known.forgottenUpTo) return refuse("statement-used");
 
   const acceptance = decideAcceptance(channel, request);
   if (acceptance.refusal) return refuse(acceptance.refusal);
@@ -65,7 +65,8 @@ export function decideAcceptance(
 
 /**
  * Whether the payer's statement may close the channel. It must be one that has bought nothing, so that nobody who saw a
- * payment on its way can close with it. Zero is never used: it closes a channel that was opened and not used.
+ * payment on its way can close with it. Zero was seen when the channel was opened: it closes one that has bought nothing.
+ * A channel that is closing already may be closed again: an earlier try may have been cut off.
  *
  * @param channel - The channel as it is.
  * @param isUsed - Whether the statement has bought something.
@@ -78,8 +79,8 @@ export function decideClose(
   cumulativeAmount: bigint,
 ): { accepts: boolean; refusal?: HoldRefusal } {
   if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
-  if (channel.closing) return { accepts: false, refusal: "channel-closing" };
-  if (isUsed && cumulativeAmount !== 0n) return { accepts: false, refusal: "statement-used" };
+  const hasBought = channel.spent + channel.held > 0n;
+  if (cumulativeAmount === 0n ? hasBought : isUsed) return { accepts: false, refusal: "statement-used" };
   return { accepts: cumulativeAmount > channel.accepted && cumulativeAmount <= channel.deposit };
 }
 

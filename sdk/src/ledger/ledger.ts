@@ -149,7 +149,7 @@ export type Ledger = {
 
   /**
    * Stops new holds because the payer wants to close. A statement that has bought something is refused as
-   * `statement-used`: whoever saw it on its way must not be able to close the channel with it.
+   * `statement-used`: whoever saw it on its way must not be able to close the channel with it. May be asked again.
    *
    * @returns As {@link Ledger.hold}, `held` meaning that the channel is closing.
    */

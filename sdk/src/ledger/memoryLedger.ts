@@ -21,6 +21,7 @@ type Entry = {
   /** By cumulative amount, oldest first. */
   holds: Map<bigint, Hold>;
   statementsByKey: Map<string, bigint>;
+  /** The highest statement whose purchase is forgotten; below zero while none is. */
   forgottenUpTo: bigint;
 };
 
@@ -50,7 +51,8 @@ export function createMemoryLedger(options: { keep?: number } = {}): Ledger {
     for (const [cumulativeAmount, old] of entry.holds) {
       if (old.status === "held") continue;
       entry.holds.delete(cumulativeAmount);
-      if (old.idempotencyKey !== undefined) entry.statementsByKey.delete(old.idempotencyKey);
+      const key = old.idempotencyKey;
+      if (key !== undefined && entry.statementsByKey.get(key) === cumulativeAmount) entry.statementsByKey.delete(key);
       if (cumulativeAmount > entry.forgottenUpTo) entry.forgottenUpTo = cumulativeAmount;
       break;
     }
@@ -78,7 +80,7 @@ export function createMemoryLedger(options: { keep?: number } = {}): Ledger {
         held: 0n,
         closing: false,
       };
-      entries.set(channelId, { record, holds: new Map(), statementsByKey: new Map(), forgottenUpTo: 0n });
+      entries.set(channelId, { record, holds: new Map(), statementsByKey: new Map(), forgottenUpTo: -1n });
       return record;
     },
 

@@ -30,6 +30,18 @@ export class WeakSecretError extends SubfenError {
   }
 }
 
+/** A realm that cannot stand in a header as it is: the challenge that comes back would be another one. */
+export class InvalidRealmError extends SubfenError {
+  override readonly name = "InvalidRealmError";
+
+  constructor() {
+    super("The realm is empty or has characters other than printable ASCII.", {
+      code: "invalid-realm",
+      metaMessages: ["Name it like a host: models.example."],
+    });
+  }
+}
+
 /**
  * Makes a challenger.
  *
@@ -39,6 +51,7 @@ export class WeakSecretError extends SubfenError {
  * @param parameters.now - The clock, in milliseconds.
  * @returns The challenger.
  * @throws {WeakSecretError} when the secret is too short.
+ * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
  */
 export function createChallenger(parameters: {
   secret: Uint8Array;
@@ -48,25 +61,26 @@ export function createChallenger(parameters: {
 }): Challenger {
   const { secret, realm, lifetime, now } = parameters;
   if (secret.length < 16) throw new WeakSecretError();
+  if (!/^[\x20-\x7e]+$/.test(realm)) throw new InvalidRealmError();
 
   /** Seven slots, absent ones empty, so that no two challenges have one input. */
-  function bind(challenge: Omit<Challenge, "id">): Buffer {
+  function bind(challenge: Omit<Challenge, "id">): string {
     const { method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
     const slots = [challenge.realm, method, intent, request, expires, digest, opaque];
-    return createHmac("sha256", secret).update(slots.join("|")).digest();
+    return createHmac("sha256", secret).update(slots.join("|")).digest("base64url");
   }
 
   return {
     issue(request, description) {
       const expires = new Date(Math.ceil(now() / 1000 + lifetime) * 1000).toISOString().replace(".000Z", "Z");
       const challenge = { realm, method: "evm", intent: "session", request, expires };
-      const id = bind(challenge).toString("base64url");
+      const id = bind(challenge);
       return description === undefined ? { id, ...challenge } : { id, ...challenge, description };
     },
 
     refusal(challenge) {
-      const expected = bind(challenge);
-      const given = Buffer.from(challenge.id, "base64url");
+      const expected = Buffer.from(bind(challenge));
+      const given = Buffer.from(challenge.id);
       const isOurs = given.length === expected.length && timingSafeEqual(given, expected);
       if (!isOurs || challenge.realm !== realm) return "it was not issued by this seller";
       if (challenge.method !== "evm" || challenge.intent !== "session") return "it is of another method or intent";

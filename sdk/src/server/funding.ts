@@ -17,9 +17,6 @@ type TopUpPayload = Extract<SessionPayload, { action: "topUp" }>;
 /** How long an authorization must still be good when the seller sends it, in seconds. */
 const margin = 10n;
 
-/** Milliseconds to wait for a payer's own transaction. */
-const transactionTimeout = 60_000;
-
 /** The part of a gateway that lets channels be opened and topped up. */
 export type Funding = {
   /** Verifies an opening, sends it where the seller does, and adds the channel to the ledger. */
@@ -45,8 +42,8 @@ export function createFunding(seller: Seller): Funding {
   }
 
   async function requireReceipt(hash: Hex): Promise<TransactionReceipt> {
-    const { client, confirmations } = seller;
-    const receipt = await waitForTransactionReceipt(client, { hash, confirmations, timeout: transactionTimeout }).catch(
+    const { client, confirmations, transactionTimeout: timeout } = seller;
+    const receipt = await waitForTransactionReceipt(client, { hash, confirmations, timeout }).catch(
       (cause: unknown) => {
         const detail = "The transaction is not confirmed yet. Send the same credential again when it is.";
         throw new ProblemError("transaction-pending", detail, { txHash: hash }, cause);
@@ -94,6 +91,7 @@ export function createFunding(seller: Seller): Funding {
     }
     const { client, contract } = seller;
     const deposit = authorization.value;
+    requireCovered(payload, deposit);
     const call = { contract, terms, deposit, authorization, signature };
     try {
       return await seller.transact(() => openChannelWithAuthorization(client, call));
@@ -148,10 +146,7 @@ export function createFunding(seller: Seller): Funding {
       if (chain.closeRequestedAt !== 0) {
         throw new ProblemError("channel-closing", "A request to close this channel is pending.", { channelId });
       }
-      if (cumulativeAmount > chain.deposit) {
-        const members = { channelId, deposit: String(chain.deposit), cumulativeAmount: String(cumulativeAmount) };
-        throw new ProblemError("amount-exceeds-deposit", "The voucher is above the channel's deposit.", members);
-      }
+      requireCovered(payload, chain.deposit);
       const channel = await seller.ledger.addChannel({ channelId, terms, chain, cumulativeAmount, signature });
       return { channel, txHash };
     },
@@ -161,16 +156,22 @@ export function createFunding(seller: Seller): Funding {
       const known = await seller.ledger.getChannel(channelId);
       if (!known) throw new ProblemError("channel-not-found", "The seller does not know this channel.", { channelId });
       const key = payload.funding.type === "hash" ? payload.funding.hash : payload.funding.authorization.nonce;
-      const txHash = await once(key, () => sendTopUp(known, payload));
+      const txHash = await once(`${channelId} ${key}`, () => sendTopUp(known, payload));
       const channel = await seller.ledger.updateChain(channelId, await readChain(seller, channelId));
       return { channel: channel ?? known, txHash };
     },
   };
 }
 
-/** `did:pkh:eip155:<chain id>:<address>` */
+function requireCovered({ channelId, cumulativeAmount }: OpenPayload, deposit: bigint): void {
+  if (cumulativeAmount <= deposit) return;
+  const members = { channelId, deposit: String(deposit), cumulativeAmount: String(cumulativeAmount) };
+  throw new ProblemError("amount-exceeds-deposit", "The voucher is above the channel's deposit.", members);
+}
+
+/** `did:pkh:eip155:<chain id>:<address>`, in lower case as everything that is read. */
 function parsePayer(source: string | undefined, chainId: number): Address {
   const match = /^did:pkh:eip155:(\d+):(0x[0-9a-fA-F]{40})$/.exec(source ?? "");
-  if (match?.[1] === String(chainId) && match[2]) return match[2] as Address;
+  if (match?.[1] === String(chainId) && match[2]) return match[2].toLowerCase() as Address;
   throw new ProblemError("malformed-payload", `source must be did:pkh:eip155:${chainId}:<the payer's address>.`);
 }

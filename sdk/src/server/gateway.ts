@@ -4,7 +4,7 @@ import { getChainId } from "viem/actions";
 import { getCloseGracePeriod } from "../chain/channels.ts";
 import { type ChainClient, MissingAccountError } from "../chain/write.ts";
 import { isSubfenError, SubfenError } from "../errors.ts";
-import type { Answer, ChannelRecord, HoldRefusal, Ledger } from "../ledger/ledger.ts";
+import type { ChannelRecord, HoldRefusal, Ledger } from "../ledger/ledger.ts";
 import { createMemoryLedger } from "../ledger/memoryLedger.ts";
 import { parseCredential } from "../wire/credential.ts";
 import { canonicalize, type Json } from "../wire/encoding.ts";
@@ -15,6 +15,7 @@ import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
 import { type Closing, createClosing } from "./closing.ts";
 import { createFunding } from "./funding.ts";
+import { perform, withReceipt } from "./perform.ts";
 import type { Price } from "./price.ts";
 import { hashRequest, readBody } from "./requestBody.ts";
 import { createTransact, ProblemError, readChain, requireStatement, type Seller } from "./seller.ts";
@@ -27,7 +28,7 @@ export type Offer = {
   readonly description?: string | undefined;
 };
 
-/** Does the work that was paid for. The request comes without its payment credential. */
+/** Does the work that was paid for. The request comes without its payment credential; its signal tells when to stop. */
 export type Work = (request: Request) => Response | Promise<Response>;
 
 /** A seller's side of HTTP 402: nothing is served unpaid, nothing that failed is charged. */
@@ -37,8 +38,8 @@ export type Gateway = {
    *
    * @param request - The request.
    * @param offer - What it costs.
-   * @param work - Does the work once its ceiling is held. An answer below 400 is charged as metered, any other answer
-   * and any exception costs the buyer nothing.
+   * @param work - Does the work once its ceiling is held. An answer below 400 is charged as metered, any other answer,
+   * any exception and work that takes too long cost the buyer nothing.
    * @returns The response; this never rejects.
    */
   charge(request: Request, offer: Offer, work: Work): Promise<Response>;
@@ -81,6 +82,7 @@ const localChains = [1337, 31337];
  * @throws {MissingAccountError} when the client has no account.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
  * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
+ * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
  * @example
  * const gateway = await createGateway({ client, contract, token, realm: "models.example", secret });
  * const handler = gateway.protect({ price: pricePerRequest(parseYuan("0.0012")) }, () => new Response("hello"));
@@ -89,7 +91,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const { client, contract, token, realm, secret } = parameters;
   const { ledger = createMemoryLedger(), now = Date.now, minDeposit = 0n, suggestedDeposit } = parameters;
   const { maxBody = 4 * 2 ** 20, maxKeptAnswer = 2 ** 20, recheckAfter = 60, minVoucherDelta = 0n } = parameters;
-  const { challengeLifetime = 600, drainTimeout = 30_000 } = parameters;
+  const { challengeLifetime = 600, drainTimeout = 30_000, transactionTimeout = 60_000 } = parameters;
   if (!client.account) throw new MissingAccountError("createGateway");
   const chainId = await getChainId(client);
   const gracePeriod = await getCloseGracePeriod(client, { contract });
@@ -104,15 +106,24 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     ledger,
     verifier: await createVoucherVerifier({ contract, chainId }),
     confirmations,
+    transactionTimeout,
     minDeposit,
-    gracePeriod,
     now,
     transact: createTransact(client, confirmations),
   };
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const funding = createFunding(seller);
   const closing = createClosing(seller, drainTimeout);
+  // A payer may want its money back while the work runs: what was earned must still be settled in time.
+  const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const checkedAt = new Map<Hex, number>();
+
+  /** What the seller does with it must not change an answer. */
+  function report(error: unknown): void {
+    void Promise.resolve(error)
+      .then(parameters.onError)
+      .catch(() => undefined);
+  }
 
   function challengeFor(offer: Offer, amount: bigint): string {
     const request = formatSessionRequest({
@@ -139,11 +150,12 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     const asked = parseSessionRequest(challenge.request);
     const isOfThisOffer =
       canonicalize(asked.pricing ?? null) === canonicalize(offer.price.pricing) &&
+      asked.chainId === chainId &&
       isAddressEqual(asked.recipient, seller.payee) &&
       isAddressEqual(asked.currency, token) &&
       isAddressEqual(asked.escrowContract, contract);
     if (!isOfThisOffer) {
-      const detail = "The challenge was issued for another price list, payee or token. Answer the new one.";
+      const detail = "The challenge was issued for another price list, payee, token or chain. Answer the new one.";
       throw new ProblemError("challenge-not-found", detail);
     }
   }
@@ -183,16 +195,8 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   /** The answer to an action that asks for no work. */
   function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
     const receipt = receiptFor(challengeId, channel, 0n, txHash);
-    return new Response(null, { status: 204, headers: { "payment-receipt": receipt, "cache-control": "no-store" } });
-  }
-
-  function withReceipt(answer: Answer, receipt: string): Response {
-    const headers = new Headers(answer.headers.map(([name, value]): [string, string] => [name, value]));
-    headers.set("payment-receipt", receipt);
-    headers.set("cache-control", privateCaching(headers.get("cache-control")));
-    const isBodyless = answer.status === 204 || answer.status === 205 || answer.status === 304;
-    const body = isBodyless ? null : (answer.body as Uint8Array<ArrayBuffer>);
-    return new Response(body, { status: answer.status, headers });
+    const headers = { "payment-receipt": receipt, "cache-control": "private, no-store" };
+    return new Response(null, { status: 204, headers });
   }
 
   async function sell(
@@ -219,7 +223,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       cumulativeAmount,
       signature,
       requestHash: hashRequest(request, body),
-      idempotencyKey: request.headers.get("idempotency-key") ?? undefined,
+      idempotencyKey: request.headers.get("idempotency-key") || undefined,
       amount,
       minVoucherDelta,
     });
@@ -232,12 +236,12 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
     }
 
-    const served = await perform(request, body, offer, work);
-    if (!served.succeeded) {
+    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, report });
+    if (!outcome.succeeded) {
       await ledger.release({ channelId, cumulativeAmount });
-      return served.response;
+      return outcome.response;
     }
-    const { answer, cost } = served;
+    const { answer, cost } = outcome;
     const { channel, hold } = await ledger.capture({
       channelId,
       cumulativeAmount,
@@ -245,26 +249,6 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       answer: answer.body.length <= maxKeptAnswer ? answer : undefined,
     });
     return withReceipt(answer, receiptFor(challengeId, channel, hold.captured));
-  }
-
-  type Served = { succeeded: true; answer: Answer; cost: bigint } | { succeeded: false; response: Response };
-
-  /** Does the work and meters it. Whatever goes wrong here is the seller's failure, told without its inner details. */
-  async function perform(request: Request, body: Uint8Array, offer: Offer, work: Work): Promise<Served> {
-    try {
-      const response = await work(withoutCredential(request, body));
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      const answer: Answer = { status: response.status, headers: [...response.headers], body: bytes };
-      if (response.status < 400) return { succeeded: true, answer, cost: offer.price.meter(bytes) };
-      return {
-        succeeded: false,
-        response: new Response(bytes, { status: response.status, headers: response.headers }),
-      };
-    } catch (error) {
-      parameters.onError?.(error);
-      const detail = "The seller failed to do the work. Nothing was charged; the same request may be sent again.";
-      return { succeeded: false, response: problemResponse("seller-failed", detail) };
-    }
   }
 
   async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
@@ -319,7 +303,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   function toProblemResponse(error: unknown, challenge: () => Record<string, string>): Response {
     if (error instanceof ProblemError) {
       const headers = problemResponse(error.problem, "").status === 402 ? challenge() : {};
-      if (error.cause !== undefined) parameters.onError?.(error.cause);
+      if (error.cause !== undefined) report(error.cause);
       return problemResponse(error.problem, error.shortMessage, { members: error.members, headers });
     }
     if (isSubfenError(error, "unpriceable-request")) return problemResponse("unpriceable-request", error.message);
@@ -329,7 +313,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
         ? problemResponse("malformed-credential", error.shortMessage, { headers: challenge() })
         : problemResponse("malformed-payload", error.shortMessage);
     }
-    parameters.onError?.(error);
+    report(error);
     return problemResponse("seller-failed", "The seller failed to handle the payment. Nothing was charged.");
   }
 
@@ -373,10 +357,14 @@ export declare namespace createGateway {
     minVoucherDelta?: bigint;
     /** Blocks to wait for; 1 on a local chain and 2 elsewhere by default. */
     confirmations?: number;
+    /** Milliseconds to wait for a transaction by which a payer has funded a channel itself; 60,000 by default. */
+    transactionTimeout?: number;
     /** Seconds after which a channel is read from the chain again before it is served; 60 by default. */
     recheckAfter?: number;
     /** Seconds a challenge is good for; 600 by default. */
     challengeLifetime?: number;
+    /** Milliseconds the work may take: at most half the contract's grace period, which is the default. */
+    workTimeout?: number;
     /** Milliseconds a closing waits for the channel's running requests; 30,000 by default. */
     drainTimeout?: number;
     /** Bytes of a request's body; 4 MiB by default. */
@@ -427,28 +415,6 @@ function toRefusal(reason: HoldRefusal, channel: ChannelRecord, statement: State
     case "channel-finalized":
       return new ProblemError(reason, "The channel is closed. Open a new one with a new salt.", amounts);
   }
-}
-
-/** The handler, an upstream above all, must never see what pays. */
-function withoutCredential(request: Request, body: Uint8Array): Request {
-  const headers = new Headers(request.headers);
-  headers.delete("authorization");
-  const hasBody = request.method !== "GET" && request.method !== "HEAD" && body.length > 0;
-  return new Request(request.url, {
-    method: request.method,
-    headers,
-    ...(hasBody ? { body: body as Uint8Array<ArrayBuffer> } : {}),
-  });
-}
-
-/** What was paid for is for the buyer: no shared cache may keep it. */
-function privateCaching(current: string | null): string {
-  if (current === null) return "private";
-  const directives = current.split(",").map((directive) => directive.trim());
-  if (directives.some((directive) => /^no-store$/i.test(directive))) return current;
-  return ["private", ...directives.filter((directive) => !/^(public|private|s-maxage=.*)$/i.test(directive))].join(
-    ", ",
-  );
 }
 
 function toBytes(secret: Uint8Array | string): Uint8Array {

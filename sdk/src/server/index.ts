@@ -1,6 +1,6 @@
-export { type Challenger, createChallenger, WeakSecretError } from "./challenger.ts";
-export type { Settlement, SettlementFailure } from "./closing.ts";
-export { forwardTo } from "./forwardTo.ts";
+export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
+export { EarningsLostError, type Settlement, type SettlementFailure } from "./closing.ts";
+export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, UnsuitableContractError, type Work } from "./gateway.ts";
 export { paid } from "./hono.ts";
 export { toNodeListener } from "./nodeListener.ts";

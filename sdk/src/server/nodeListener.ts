@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 
 /**
  * Lets `node:http` serve a handler `Request -> Response`.
@@ -70,8 +69,27 @@ function toRequest(incoming: IncomingMessage): Request {
   return new Request(target, {
     method,
     headers: toHeaders(incoming),
-    ...(hasBody ? { body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: "half" } : {}),
+    ...(hasBody ? { body: toBody(incoming), duplex: "half" } : {}),
   } as RequestInit);
+}
+
+/** What the handler does not want of a body is thrown away, not the connection: the caller is to read the answer. */
+function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const chunks = incoming.iterator({ destroyOnReturn: false });
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = (await chunks.next()) as IteratorResult<Uint8Array>;
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await chunks.return?.();
+        incoming.resume();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function toHeaders({ rawHeaders }: IncomingMessage): Headers {

@@ -1,4 +1,5 @@
 import { SubfenError } from "../errors.ts";
+import { MAX_UINT128 } from "../protocol/amounts.ts";
 import { ceilingOf, costOf, type Pricing, type TokenPricing } from "../wire/pricing.ts";
 import { isObject } from "../wire/encoding.ts";
 
@@ -35,8 +36,8 @@ export class UnmeteredAnswerError extends SubfenError {
 export class InvalidPriceError extends SubfenError {
   override readonly name = "InvalidPriceError";
 
-  constructor(name: string, value: unknown) {
-    super(`${name} is ${String(value)}, but a price is a bigint of base units and not negative.`, {
+  constructor(name: string, value: unknown, allowed: string) {
+    super(`${name} is ${String(value)}, but must be ${allowed}.`, {
       code: "invalid-price",
       metaMessages: ['Use parseYuan("0.002") to write prices in yuan.'],
     });
@@ -48,7 +49,7 @@ export class InvalidPriceError extends SubfenError {
  *
  * @param amount - Base units a request.
  * @returns The price of a route.
- * @throws {InvalidPriceError} when it is negative or no bigint.
+ * @throws {InvalidPriceError} when it is no bigint, negative or wider than 128 bits.
  */
 export function pricePerRequest(amount: bigint): Price {
   requirePrice("amount", amount);
@@ -63,12 +64,13 @@ export function pricePerRequest(amount: bigint): Price {
  * @param parameters.output - Base units for a million tokens of the answer.
  * @param parameters.maxOutput - Tokens reserved for an answer whose request names no maximum; 4,096 by default.
  * @returns The price of a route.
- * @throws {InvalidPriceError} when a price is negative or no bigint.
+ * @throws {InvalidPriceError} when a price is no bigint, negative or wider than 128 bits, or `maxOutput` no count.
  */
 export function pricePerMillionTokens(parameters: { input: bigint; output: bigint; maxOutput?: number }): Price {
   const { input, output, maxOutput = 4096 } = parameters;
   requirePrice("input", input);
   requirePrice("output", output);
+  if (!isCount(maxOutput)) throw new InvalidPriceError("maxOutput", maxOutput, "a whole number of tokens");
   const pricing: TokenPricing = { unit: "token", input: String(input), output: String(output), maxOutput };
   return {
     pricing,
@@ -78,7 +80,8 @@ export function pricePerMillionTokens(parameters: { input: bigint; output: bigin
 }
 
 function requirePrice(name: string, value: unknown): void {
-  if (typeof value !== "bigint" || value < 0n) throw new InvalidPriceError(name, value);
+  if (typeof value === "bigint" && value >= 0n && value <= MAX_UINT128) return;
+  throw new InvalidPriceError(name, value, "a bigint of base units, not negative and of at most 128 bits");
 }
 
 function readUsage(body: Uint8Array): { input: bigint; output: bigint } {

@@ -22,10 +22,10 @@ export type Seller = {
   readonly ledger: Ledger;
   readonly verifier: VoucherVerifier;
   readonly confirmations: number;
+  /** Milliseconds to wait for a payer's own transaction. */
+  readonly transactionTimeout: number;
   /** Base units below which no channel is opened. */
   readonly minDeposit: bigint;
-  /** Seconds the contract gives the seller after a request to close. */
-  readonly gracePeriod: number;
   /** The clock, in milliseconds. */
   readonly now: () => number;
   /** Sends a transaction and waits for its outcome. */
@@ -92,16 +92,26 @@ export function requireStatement(seller: Seller, terms: Terms, statement: Statem
   throw new ProblemError("invalid-signature", detail, { channelId });
 }
 
+/** What the contract or the token may refuse with, where the draft has a more telling problem than a revert. */
+const refusals: Readonly<Record<string, ProblemCode>> = {
+  AmountExceedsDeposit: "amount-exceeds-deposit",
+  ChannelFinalized: "channel-finalized",
+  ChannelNotFound: "channel-not-found",
+  InvalidSignature: "invalid-signature",
+};
+
 /** Turns what a transaction failed with into a problem that names no selector and no address of a node. */
 export function toTransactionProblem(cause: unknown, what: string): ProblemError {
   if (cause instanceof ProblemError) return cause;
   if (cause instanceof ContractRefusedError) {
-    if (/balance/i.test(cause.errorName ?? "")) {
+    const { errorName = "" } = cause;
+    if (/insufficient.?balance|exceeds balance/i.test(errorName)) {
       const detail = `${what} failed: the payer's token balance does not cover the amount.`;
       return new ProblemError("insufficient-balance", detail, {}, cause);
     }
-    const reason = cause.errorName === undefined ? "" : ` (${cause.errorName})`;
-    return new ProblemError("transaction-reverted", `${what} was refused by the contract${reason}.`, {}, cause);
+    const reason = errorName === "" ? "" : ` (${errorName})`;
+    const problem = refusals[errorName] ?? "transaction-reverted";
+    return new ProblemError(problem, `${what} was refused by the contract${reason}.`, {}, cause);
   }
   if (cause instanceof TransactionRevertedError) {
     return new ProblemError("transaction-reverted", `${what} was mined but reverted.`, { txHash: cause.hash }, cause);

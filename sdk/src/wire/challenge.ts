@@ -24,15 +24,19 @@ export type Challenge = {
 const required = ["id", "realm", "method", "intent", "request"] as const;
 const optional = ["expires", "digest", "description", "opaque"] as const;
 
+/** Characters of a description that are sent: proxies refuse headers of more than a few kilobytes. */
+const maxDescription = 500;
+
 /**
  * Writes a challenge as the value of a `WWW-Authenticate` header.
  *
- * @param challenge - The challenge. `description` may be any text: what a header cannot carry is replaced by `?`.
+ * @param challenge - The challenge. `description` may be any text: what a header cannot carry is replaced by `?`, and
+ * what is too long is cut.
  * @returns `Payment id="…", realm="…", …`
  */
 export function formatChallenge(challenge: Challenge): string {
   const parameters = [...required, ...optional].flatMap((name) => {
-    const value = challenge[name];
+    const value = name === "description" ? challenge[name]?.slice(0, maxDescription) : challenge[name];
     return value === undefined ? [] : [`${name}=${quote(value)}`];
   });
   return `Payment ${parameters.join(", ")}`;
@@ -73,28 +77,51 @@ function toChallenge(parameters: ReadonlyMap<string, string> | undefined): Chall
 
 type SchemeChallenge = { scheme: string; parameters: Map<string, string> | undefined };
 
+const token = "[!#$%&'*+.^_`|~\\w-]+";
+const end = "(?=[ \\t]*(?:,|$))";
+const separators = /[\s,]*/y;
+const parameterElement = new RegExp(`(${token})[ \\t]*=[ \\t]*(?:"((?:[^"\\\\]|\\\\.)*)"|(${token}))${end}`, "y");
+/** A token with no `=` behind it, and a token68 where one follows. */
+const schemeElement = new RegExp(
+  `(${token})(?!${token}|[ \\t]*=)(?:[ \\t]+[A-Za-z0-9\\-._~+/]+=*${end}|(?=[ \\t])|${end})`,
+  "y",
+);
+/** What is neither, up to the next comma outside quotes. */
+const brokenElement = /(?:"(?:[^"\\]|\\.)*"|[^,"])+/y;
+
 /**
  * A token followed by `=` is a parameter of the current challenge, any other token starts the next one. A challenge whose
  * parameters are broken or repeated has `undefined` for them: dropped by itself, the others stay.
  */
 function splitChallenges(header: string): SchemeChallenge[] {
   const challenges: SchemeChallenge[] = [];
-  const pattern =
-    /[\s,]*(?:([!#$%&'*+.^_`|~\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~\w-]+))(?=[ \t]*(?:,|$))|([!#$%&'*+.^_`|~\w-]+(?:[ \t]+[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$)))?))/gy;
-  let match: RegExpExecArray | null;
-  while (pattern.lastIndex < header.length && (match = pattern.exec(header)) !== null) {
-    const [, name, quoted, token, scheme] = match;
-    if (scheme !== undefined) {
-      challenges.push({ scheme: scheme.split(/[ \t]/)[0] ?? scheme, parameters: new Map() });
+  let position = 0;
+  const take = (pattern: RegExp): RegExpExecArray | undefined => {
+    pattern.lastIndex = position;
+    const match = pattern.exec(header) ?? undefined;
+    position += match?.[0].length ?? 0;
+    return match;
+  };
+  for (;;) {
+    take(separators);
+    if (position === header.length) return challenges;
+    const current = challenges.at(-1);
+    const parameter = take(parameterElement);
+    if (parameter) {
+      const [, name = "", quoted, word = ""] = parameter;
+      const key = name.toLowerCase();
+      if (current?.parameters?.has(key)) current.parameters = undefined;
+      current?.parameters?.set(key, quoted?.replaceAll(/\\(.)/g, "$1") ?? word);
       continue;
     }
-    const current = challenges.at(-1);
-    const key = name?.toLowerCase();
-    if (!current || key === undefined) continue;
-    if (current.parameters?.has(key)) current.parameters = undefined;
-    current.parameters?.set(key, quoted?.replaceAll(/\\(.)/g, "$1") ?? token ?? "");
+    const scheme = take(schemeElement)?.[1];
+    if (scheme !== undefined) {
+      challenges.push({ scheme, parameters: new Map() });
+      continue;
+    }
+    if (current) current.parameters = undefined;
+    if (!take(brokenElement)) return challenges;
   }
-  return challenges;
 }
 
 /**

@@ -27,13 +27,13 @@ export function formatCredential(credential: Credential<Json>): string {
  * @throws {MalformedError} when it is of the `Payment` scheme and not well formed.
  */
 export function parseCredential(header: string | null): Credential<Record<string, unknown>> | undefined {
-  const match = header === null ? null : /^payment[ \t]+(.*)$/i.exec(header.trim());
+  const match = header === null ? null : /^payment(?:[ \t]+(.*))?$/i.exec(header.trim());
   if (!match) return undefined;
   const { challenge, payload, source } = decodeJsonObject(match[1] ?? "", "credential");
   if (!isObject(challenge)) throw new MalformedError("credential", "challenge is not an object");
   if (!isObject(payload)) throw new MalformedError("credential", "payload is not an object");
-  if (source !== undefined && typeof source !== "string") {
+  if (source !== undefined && source !== null && typeof source !== "string") {
     throw new MalformedError("credential", "source is not a string");
   }
-  return { challenge: parseEchoedChallenge(challenge), payload, source };
+  return { challenge: parseEchoedChallenge(challenge), payload, source: source ?? undefined };
 }

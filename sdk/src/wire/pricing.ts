@@ -39,12 +39,13 @@ export class UnpriceableRequestError extends SubfenError {
  * The most a request can cost. Buyer and seller compute it alike, from the price list and the request's body.
  *
  * For tokens: a token is at least one byte of the body, so the body's length bounds the prompt; the answer is bounded by
- * `max_completion_tokens` or `max_tokens`, else by the list's `maxOutput`, times `n` choices.
+ * the higher of `max_completion_tokens` and `max_tokens`, else by the list's `maxOutput`, times `n` choices.
  *
  * @param pricing - The price list.
  * @param body - The request's body, as sent.
  * @returns Base units, rounded up once.
- * @throws {UnpriceableRequestError} when tokens are priced and the body is no JSON object or names no sane maximum.
+ * @throws {UnpriceableRequestError} when tokens are priced and the body is no JSON object, names no sane maximum or asks
+ * for a stream.
  * @example
  * import { ceilingOf } from "subfen/wire";
  *
@@ -54,9 +55,14 @@ export class UnpriceableRequestError extends SubfenError {
 export function ceilingOf(pricing: Pricing, body: Uint8Array): bigint {
   if (pricing.unit === "request") return BigInt(pricing.amount);
   const request = parseJsonBody(body);
+  if (request["stream"]) {
+    throw new UnpriceableRequestError("it asks for a stream, which is not metered", "Leave out stream.");
+  }
   const choices = countOf(request, "n") ?? 1n;
-  const output =
-    countOf(request, "max_completion_tokens") ?? countOf(request, "max_tokens") ?? BigInt(pricing.maxOutput);
+  const limit = countOf(request, "max_completion_tokens") ?? 0n;
+  const oldLimit = countOf(request, "max_tokens") ?? 0n;
+  // Which of the two names the model obeys is not known here.
+  const output = (limit > oldLimit ? limit : oldLimit) || BigInt(pricing.maxOutput);
   return costOf(pricing, { input: BigInt(body.length), output: choices * output });
 }
 

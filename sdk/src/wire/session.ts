@@ -102,8 +102,8 @@ export function parseSessionRequest(encoded: string): SessionRequest {
   const read = reader("challenge", decodeJsonObject(encoded, "challenge"));
   const details = reader("challenge", read.object("methodDetails"));
   const chainId = details.raw("chainId");
-  if (typeof chainId !== "number" || !Number.isSafeInteger(chainId)) {
-    throw new MalformedError("challenge", "methodDetails.chainId is not a number");
+  if (typeof chainId !== "number" || !Number.isSafeInteger(chainId) || chainId < 1) {
+    throw new MalformedError("challenge", "methodDetails.chainId is not a number of a chain");
   }
   const types = details.raw("credentialTypes") ?? ["hash"];
   if (!Array.isArray(types) || !types.every((type) => typeof type === "string")) {
@@ -245,8 +245,8 @@ function parseFunding(read: Reader): Funding {
       from: authorization.address("from"),
       to: authorization.address("to"),
       value: authorization.amount("value"),
-      validAfter: authorization.amount("validAfter"),
-      validBefore: authorization.amount("validBefore"),
+      validAfter: authorization.time("validAfter"),
+      validBefore: authorization.time("validBefore"),
       nonce: authorization.bytes32("nonce"),
     },
   };
@@ -288,6 +288,13 @@ function reader(what: string, value: Record<string, unknown>) {
       } catch (cause) {
         throw new MalformedError(what, `${name} is not a decimal string of at most 128 bits`, cause);
       }
+    },
+    /** Seconds as the token takes them: wider than any clock, since some payers write "for ever" as 2^256 - 1. */
+    time(name: string): bigint {
+      const member = raw(name);
+      const isDecimal = typeof member === "string" && /^(?:0|[1-9][0-9]{0,77})$/.test(member);
+      if (isDecimal && BigInt(member) < 2n ** 256n) return BigInt(member);
+      throw new MalformedError(what, `${name} is not a decimal string of at most 256 bits`);
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Domain, Terms } from "../../../sdk/src/protocol/index.ts";
 
 type Signed = { digest: Hex; signature: Hex };
 
-/** The parts of the vectors that the protocol covers; amounts and times are decimal strings. */
+/** The parts of the vectors that are covered; amounts and times are decimal strings. */
 export type Vectors = {
   chainId: number;
   contract: Address;
@@ -39,6 +39,14 @@ export type Vectors = {
     issuedAt: string;
   })[];
   tokenDomain: Domain;
+  challenge: {
+    secretHex: string;
+    realm: string;
+    request: Record<string, string | Record<string, string | number>>;
+    requestBase64url: string;
+    expires: string;
+    id: string;
+  };
   receipt: Signed & {
     channelId: Hex;
     statementHash: Hex;

@@ -1,0 +1,4 @@
+import { createMemoryLedger } from "../../../sdk/src/ledger/index.ts";
+import { describeLedger } from "./conformance.ts";
+
+describeLedger("the memory ledger", createMemoryLedger);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @notice The cheatcodes that the tests use, by their names in Foundry; Hardhat and forge both know them.
+interface Vm {
+    function addr(uint256 privateKey) external pure returns (address);
+    function assume(bool condition) external pure;
+    function etch(address target, bytes calldata code) external;
+    function expectRevert(bytes calldata revertData) external;
+    function prank(address sender) external;
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function warp(uint256 timestamp) external;
+}
+
+/// @notice The little of forge-std that is needed; it is not published as a package.
+abstract contract Test {
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    error NotEqual(string what, uint256 left, uint256 right);
+    error NotTrue(string what);
+
+    function assertEq(uint256 left, uint256 right, string memory what) internal pure {
+        if (left != right) revert NotEqual(what, left, right);
+    }
+
+    function assertTrue(bool condition, string memory what) internal pure {
+        if (!condition) revert NotTrue(what);
+    }
+
+    /// @notice Maps a fuzzed value into a range, both ends included.
+    function bound(uint256 value, uint256 least, uint256 most) internal pure returns (uint256) {
+        if (value >= least && value <= most) return value;
+        uint256 size = most - least + 1;
+        return size == 0 ? value : least + (value % size);
+    }
+}
