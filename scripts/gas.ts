@@ -12,8 +12,7 @@ const tolerance = 60;
 
 const { ethers, networkHelpers } = await network.create();
 const chainId = 31337n;
-const [payer, payee, relayer] = await ethers.getSigners();
-if (!payer || !payee || !relayer) throw new Error("the simulated chain has no accounts");
+const [payer, payee, relayer] = await firstSigners();
 
 const token = (await ethers.deployContract("GasToken")) as unknown as GasToken;
 const channels = (await ethers.deployContract("PaymentChannels", [900])) as unknown as PaymentChannels;
@@ -23,6 +22,12 @@ const tokenAddress = await token.getAddress();
 // Nobody's balance is zero before or after, and the allowance is finite: what is measured is the steady state.
 for (const account of [payer.address, payee.address, channelsAddress]) await token.mint(account, 10n ** 15n);
 await token.connect(payer).approve(channelsAddress, 10n ** 14n);
+
+async function firstSigners() {
+  const [first, second, third] = await ethers.getSigners();
+  if (!first || !second || !third) throw new Error("the simulated chain has too few accounts");
+  return [first, second, third] as const;
+}
 
 const measured: Record<string, number> = {};
 let saltCount = 0;
@@ -47,8 +52,8 @@ function nextSalt(): string {
 
 function termsOf(salt: string) {
   return {
-    payer: payer!.address,
-    payee: payee!.address,
+    payer: payer.address,
+    payee: payee.address,
     token: tokenAddress,
     salt,
     authorizedSigner: ethers.ZeroAddress,
@@ -60,7 +65,7 @@ const deposit = 1_000_000n;
 
 async function open(): Promise<Terms> {
   const terms = termsOf(nextSalt());
-  await channels.connect(payer!).open(terms.payee, terms.token, deposit, terms.salt, terms.authorizedSigner);
+  await channels.connect(payer).open(terms.payee, terms.token, deposit, terms.salt, terms.authorizedSigner);
   return terms;
 }
 
@@ -74,7 +79,7 @@ async function sign(terms: Terms, cumulativeAmount: bigint): Promise<string> {
       { name: "cumulativeAmount", type: "uint128" },
     ],
   };
-  return payer!.signTypedData(channelsDomain, types, { channelId, cumulativeAmount });
+  return payer.signTypedData(channelsDomain, types, { channelId, cumulativeAmount });
 }
 
 async function claimOf(terms: Terms, amount: bigint) {
@@ -82,7 +87,7 @@ async function claimOf(terms: Terms, amount: bigint) {
 }
 
 async function authorize(value: bigint, nonce: string) {
-  const message = { from: payer!.address, to: channelsAddress, value, validAfter: 0n, validBefore: 2n ** 40n, nonce };
+  const message = { from: payer.address, to: channelsAddress, value, validAfter: 0n, validBefore: 2n ** 40n, nonce };
   const types = {
     ReceiveWithAuthorization: [
       { name: "from", type: "address" },
@@ -94,14 +99,14 @@ async function authorize(value: bigint, nonce: string) {
     ],
   };
   const domain = { name: "Gas Token", version: "1", chainId, verifyingContract: tokenAddress };
-  return { ...message, signature: await payer!.signTypedData(domain, types, message) };
+  return { ...message, signature: await payer.signTypedData(domain, types, message) };
 }
 
 const coder = ethers.AbiCoder.defaultAbiCoder();
 
 async function measureFunding(): Promise<void> {
   const opening = termsOf(nextSalt());
-  const asPayer = channels.connect(payer!);
+  const asPayer = channels.connect(payer);
   await measure("open", asPayer.open(opening.payee, opening.token, deposit, opening.salt, opening.authorizedSigner));
   await measure("topUp", asPayer.topUp(opening, deposit));
 
@@ -116,7 +121,7 @@ async function measureFunding(): Promise<void> {
   await measure(
     "openWithAuthorization",
     channels
-      .connect(relayer!)
+      .connect(relayer)
       .openWithAuthorization(
         terms.payee,
         terms.token,
@@ -140,7 +145,7 @@ async function measureFunding(): Promise<void> {
   await measure(
     "topUpWithAuthorization",
     channels
-      .connect(relayer!)
+      .connect(relayer)
       .topUpWithAuthorization(
         terms,
         deposit,
@@ -155,7 +160,7 @@ async function measureFunding(): Promise<void> {
 }
 
 async function measureSettling(): Promise<void> {
-  const asPayee = channels.connect(payee!);
+  const asPayee = channels.connect(payee);
   const terms = await open();
   await asPayee.settle(await claimOf(terms, 1000n));
   await measure("settle", asPayee.settle(await claimOf(terms, 2000n)));
@@ -170,17 +175,17 @@ async function measureSettling(): Promise<void> {
       const { payer: from, authorizedSigner, salt } = batched;
       claims.push({ payer: from, authorizedSigner, salt, amount: 2000n, cumulativeAmount: 2000n, r, vs: yParityAndS });
     }
-    const total = await gasOf(asPayee.settleBatch(payee!.address, tokenAddress, claims));
+    const total = await gasOf(asPayee.settleBatch(payee.address, tokenAddress, claims));
     measured[`settleBatch of ${size}, a channel`] = Math.round(total / size);
   }
 }
 
 async function measureLeaving(): Promise<void> {
   const terms = await open();
-  await channels.connect(payee!).settle(await claimOf(terms, 1000n));
-  await measure("requestClose", channels.connect(payer!).requestClose(terms));
+  await channels.connect(payee).settle(await claimOf(terms, 1000n));
+  await measure("requestClose", channels.connect(payer).requestClose(terms));
   await networkHelpers.time.increase(900);
-  await measure("withdraw", channels.connect(payer!).withdraw(terms));
+  await measure("withdraw", channels.connect(payer).withdraw(terms));
 }
 
 await measureFunding();
