@@ -21,7 +21,8 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     uint256 private constant MAX_GRACE_PERIOD = 30 days;
 
     /// A call gets at most 63/64 of the gas, so when this much is left after a failed transfer, the transfer had at least
-    /// 63 times as much: only a token that needs over 12.8 million gas could fail for the lack of it.
+    /// 63 times as much: only a token that needs over 12.6 million gas could fail for the lack of it (6.3 million where it
+    /// fails one call deeper, as behind a proxy).
     uint256 private constant MIN_GAS_AFTER_FAILED_PAYOUT = 200_000;
 
     bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)");

@@ -1,4 +1,14 @@
-import type { Abi, Account, Address, Chain, Client, Hex, TransactionReceipt, Transport } from "viem";
+import {
+  type Abi,
+  type Account,
+  type Address,
+  type Chain,
+  type Client,
+  type Hex,
+  parseAbi,
+  type TransactionReceipt,
+  type Transport,
+} from "viem";
 import { getTransactionCount, simulateContract, waitForTransactionReceipt, writeContract } from "viem/actions";
 
 import { SubfenError } from "../errors.ts";
@@ -21,7 +31,11 @@ export class MissingAccountError extends SubfenError {
 }
 
 /** Errors a token throws through a call of ours are decoded too. */
-const tokenErrors = mockDigitalYuanAbi.filter((item) => item.type === "error");
+const tokenErrors = [
+  ...mockDigitalYuanAbi.filter((item) => item.type === "error"),
+  // Of the library by which the contract moves tokens, so in no ABI.
+  ...parseAbi(["error SafeERC20FailedOperation(address token)"]),
+];
 
 /**
  * Simulates a call and sends it, so that a refusal is a typed error before any gas is spent.
