@@ -40,8 +40,16 @@ export default defineConfig({
   test: {
     mocha: { timeout: 60_000 },
     solidity: {
-      fuzz: { runs: 256, seed: "0x5f" },
-      invariant: { runs: 32, depth: 64, failOnRevert: true },
+      profiles: {
+        default: {
+          fuzz: { runs: 256, seed: "0x5f" },
+          invariant: { runs: 24, depth: 64, failOnRevert: true },
+        },
+        deep: {
+          fuzz: { runs: 5_000, seed: "0x5f" },
+          invariant: { runs: 128, depth: 160, failOnRevert: true },
+        },
+      },
     },
   },
   typechain: { outDir: process.env.SUBFEN_PROFILE === "production" ? "./artifacts/production/types" : "./types" },

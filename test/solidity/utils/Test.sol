@@ -5,8 +5,11 @@ pragma solidity 0.8.37;
 interface Vm {
     function addr(uint256 privateKey) external pure returns (address);
     function assume(bool condition) external pure;
+    function chainId(uint256 newChainId) external;
     function etch(address target, bytes calldata code) external;
+    function expectEmit() external;
     function expectRevert(bytes calldata revertData) external;
+    function getBlockTimestamp() external view returns (uint256 timestamp);
     function prank(address sender) external;
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 timestamp) external;
@@ -18,9 +21,14 @@ abstract contract Test {
 
     error NotEqual(string what, uint256 left, uint256 right);
     error NotTrue(string what);
+    error OtherBytes(string what, bytes left, bytes right);
 
     function assertEq(uint256 left, uint256 right, string memory what) internal pure {
         if (left != right) revert NotEqual(what, left, right);
+    }
+
+    function assertEq(bytes memory left, bytes memory right, string memory what) internal pure {
+        if (keccak256(left) != keccak256(right)) revert OtherBytes(what, left, right);
     }
 
     function assertTrue(bool condition, string memory what) internal pure {
@@ -32,5 +40,20 @@ abstract contract Test {
         if (value >= least && value <= most) return value;
         uint256 size = most - least + 1;
         return size == 0 ? value : least + (value % size);
+    }
+
+    /// @notice The compiler may take `block.timestamp` for constant within a function; this it cannot.
+    function currentTime() internal view returns (uint256) {
+        return vm.getBlockTimestamp();
+    }
+
+    /// @notice Lets time pass.
+    function skip(uint256 period) internal {
+        vm.warp(currentTime() + period);
+    }
+
+    /// @notice A new random number out of one.
+    function derive(uint256 seed, uint256 index) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, index)));
     }
 }
