@@ -5,6 +5,7 @@ import { getCloseGracePeriod } from "../chain/channels.ts";
 import { requestCloseChannel, withdrawChannel } from "../chain/closeChannel.ts";
 import { ContractRefusedError } from "../chain/errors.ts";
 import { confirmTransaction } from "../chain/write.ts";
+import { readProblem } from "../wire/problem.ts";
 import { parseSessionReceipt } from "../wire/sessionReceipt.ts";
 import { pause } from "./call.ts";
 import { createPurse, type Purse } from "./purse.ts";
@@ -104,17 +105,23 @@ async function askSeller(
   const offer = [...session.offers.values()].at(-1);
   if (!actionCall || !pinned || !offer) return undefined;
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
-  let statement = await signStatement(context.wallet, pinned, purse.channelId, purse.closingStatement());
+  let amount = purse.closingStatement();
   let { challenge } = offer;
-  for (let attempt = 0; attempt < 2; attempt++) {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const statement = await signStatement(context.wallet, pinned, purse.channelId, amount);
     const response = await sendAction(session, challenge, { action: "close", ...statement }, context, limited);
     const receipt = response.headers.get("payment-receipt");
     if (response.ok) return receipt === null ? undefined : parseSessionReceipt(receipt).txHash;
+    const problem = await readProblem(response);
+    if (problem?.code === "statement-used" && purse.signed < purse.deposit) {
+      // It has bought something that we do not know of, or is older than the seller remembers; one above all is neither.
+      amount = purse.signed + 1n;
+      continue;
+    }
     // An old challenge is answered by a fresh one.
     const fresh = takeOffer(session, actionCall, response);
     if (response.status !== 402 || !fresh) return undefined;
     challenge = fresh.challenge;
-    statement = await signStatement(context.wallet, pinned, purse.channelId, purse.closingStatement());
   }
   return undefined;
 }

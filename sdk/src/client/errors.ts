@@ -105,6 +105,18 @@ export class FundingRefusedError extends SubfenError {
   }
 }
 
+/** The seller still works on a call that was paid. */
+export class AnswerPendingError extends SubfenError {
+  override readonly name = "AnswerPendingError";
+
+  constructor(origin: string) {
+    super(`${origin} still works on this call.`, {
+      code: "answer-pending",
+      metaMessages: ["Make the same call again later: its answer is asked for with what was paid already."],
+    });
+  }
+}
+
 /** The fetch was closed. */
 export class ClosedError extends SubfenError {
   override readonly name = "ClosedError";

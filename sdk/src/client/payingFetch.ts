@@ -10,7 +10,13 @@ import { formatSessionPayload, type Statement } from "../wire/session.ts";
 import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
 import { type Call, complete, identityOf, pause, send, toCall, untilAborted } from "./call.ts";
 import { type ClosedChannel, closeSession, type CloseOptions } from "./closeSession.ts";
-import { ClosedError, PriceAboveLimitError, SellerDistrustedError, UnsafeOriginError } from "./errors.ts";
+import {
+  AnswerPendingError,
+  ClosedError,
+  PriceAboveLimitError,
+  SellerDistrustedError,
+  UnsafeOriginError,
+} from "./errors.ts";
 import type { Purse } from "./purse.ts";
 import {
   amountOf,
@@ -82,7 +88,7 @@ const maxWait = 120_000;
  * @returns The fetch, with `balance()` and `close()`.
  * @throws Its calls reject with {PriceAboveLimitError}, {DepositAboveLimitError}, {InsufficientTokensError},
  * {WrongChainError}, {UnknownContractError}, {SellerChangedError}, {SellerDistrustedError}, {UnsafeOriginError},
- * {FundingRefusedError}, {ClosedError}, or as `fetch` does.
+ * {FundingRefusedError}, {AnswerPendingError}, {ClosedError}, or as `fetch` does.
  * @example
  * const fetch = payingFetch({ account, client, maxDeposit: parseYuan("5"), maxPrice: parseYuan("0.01") });
  * const openai = new OpenAI({ baseURL: "https://models.example/v1", apiKey: "unused", fetch });
@@ -117,6 +123,8 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
       offer = taken;
       await response.body?.cancel();
     }
+    // Closing may have begun while the price was asked; nothing is awaited between this and the count.
+    if (isClosed) throw new ClosedError();
     const session = sessionOf(call);
     session.actionCall ??= { ...call, body: undefined };
     session.inFlight++;
@@ -135,17 +143,24 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
   }
 
   /** Prices the call, signs for it and sends it, again with a new statement where the seller asks for one. */
-  async function payCall(session: SellerSession, call: Call, firstOffer: SessionOffer): Promise<Response> {
-    const found = lost.size > 0 ? takeLost(lost, await identityOf(call)) : undefined;
-    if (found) return settle(found, await sendPaid(found, call.signal));
-
+  async function payCall(session: SellerSession, asked: Call, firstOffer: SessionOffer): Promise<Response> {
+    let call = asked;
     let offer = firstOffer;
+    const found = lost.size > 0 ? takeLost(lost, await identityOf(call)) : undefined;
+    if (found) {
+      const response = await sendPaid(found, call.signal);
+      const problem = response.ok ? undefined : await readProblem(response);
+      const fresh = problem?.code === "challenge-not-found" ? takeOffer(session, call, response) : undefined;
+      if (!fresh) return settle(found, response, problem);
+      // The old challenge is over. By its key the seller still knows the call, whatever statement comes with it.
+      found.purse.forgive(found.id);
+      call = { ...call, idempotencyKey: found.call.idempotencyKey };
+      offer = fresh;
+    }
     let ceiling = priceOf(offer, call);
     for (let attempt = 1; ; attempt++) {
       if (ceiling > maxPrice) throw new PriceAboveLimitError(ceiling, maxPrice, session.origin);
-      const purse = await readyPurse(session, offer, ceiling, call.signal);
-      const id = Symbol("call");
-      const cumulativeAmount = purse.begin(id, ceiling);
+      const { purse, id, cumulativeAmount } = await beginCall(session, offer, ceiling, call.signal);
       const statement = await signStatement(wallet, offer.request, purse.channelId, cumulativeAmount).catch((error) => {
         purse.forgive(id);
         throw error as Error;
@@ -202,18 +217,21 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
     budget.committed -= purse.deposit - settled;
   }
 
-  /** @returns A purse that can carry the call now; nothing is awaited between this and the next statement. */
-  async function readyPurse(
+  /** Counts the call in a purse that can carry it; in one step with the check, so that parallel calls do not overshoot. */
+  async function beginCall(
     session: SellerSession,
     offer: SessionOffer,
     ceiling: bigint,
     signal: AbortSignal,
-  ): Promise<Purse> {
+  ): Promise<{ purse: Purse; id: symbol; cumulativeAmount: bigint }> {
     for (;;) {
       const { purse } = session;
       if (purse?.distrust !== undefined) throw new SellerDistrustedError(session.origin, purse.distrust);
       const needed = purse ? purse.next(ceiling) : ceiling;
-      if (purse && needed <= purse.deposit && !session.funding) return purse;
+      if (purse && needed <= purse.deposit && !session.funding) {
+        const id = Symbol("call");
+        return { purse, id, cumulativeAmount: purse.begin(id, ceiling) };
+      }
       session.funding ??= fund(session, offer, needed, context).finally(() => {
         session.funding = undefined;
       });
@@ -240,7 +258,8 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
           continue;
         }
         const isRunning = response.status === 409 && (await readProblem(response))?.code === "request-in-progress";
-        if (!isRunning || Date.now() > deadline) return response;
+        if (!isRunning) return response;
+        if (Date.now() > deadline) throw new AnswerPendingError(call.url.origin);
         attempt = 1;
         await pause(200, signal);
       }
@@ -258,7 +277,8 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
     const header = response.headers.get("payment-receipt");
     if (header === null) {
       // A failing server in between may hide that the call was charged; a refusal says that it was not.
-      const isUnknown = response.ok || (response.status >= 500 && problem?.code !== "seller-failed");
+      const isCharged = response.ok || problem?.code === "answer-not-kept";
+      const isUnknown = isCharged || (response.status >= 500 && problem?.code !== "seller-failed");
       if (isUnknown) purse.lose(id);
       else purse.forgive(id);
       return response;

@@ -30,6 +30,16 @@ export type Budget = {
   committed: bigint;
 };
 
+/** A funding that was signed, `before` being the deposit without it. */
+export type PendingFunding = {
+  readonly payload: SessionPayload;
+  readonly before: bigint;
+  readonly amount: bigint;
+  readonly terms: Terms;
+  /** Unix time in seconds after which the authorization is worthless. */
+  readonly expires: bigint;
+};
+
 /** One seller, known by its origin: whom it is, what it asked last, and the channel to it. */
 export type SellerSession = {
   readonly origin: string;
@@ -42,7 +52,7 @@ export type SellerSession = {
   actionCall: Call | undefined;
   funding: Promise<void> | undefined;
   /** A funding that was signed and whose outcome is unknown: it is presented again, never signed anew. */
-  pending: { payload: SessionPayload; amount: bigint; terms: Terms; expires: bigint } | undefined;
+  pending: PendingFunding | undefined;
   inFlight: number;
 };
 
@@ -134,12 +144,13 @@ export async function fund(
   if (session.pending && session.pending.expires * 1000n <= BigInt(Date.now()))
     await forgetPending(session, wallet, budget);
   session.pending ??= await prepareFunding(session, offer, needed, wallet, budget);
-  const { payload, amount, terms } = session.pending;
+  const { payload, before, amount, terms } = session.pending;
   const { channelId } = payload;
 
   const receipt = await present(session, offer, payload, context);
   session.pending = undefined;
-  if (payload.action === "topUp" && session.purse) session.purse.setDeposit(session.purse.deposit + amount);
+  if (payload.action === "topUp" && session.purse)
+    session.purse.setDeposit(max(session.purse.deposit, before + amount));
   else session.purse = createPurse({ channelId, terms, deposit: amount });
   if (receipt && receipt.channelId !== channelId)
     throw new SellerChangedError(session.origin, "channel", channelId, receipt.channelId);
@@ -151,7 +162,7 @@ async function prepareFunding(
   needed: bigint,
   wallet: Wallet,
   budget: Budget,
-): Promise<NonNullable<SellerSession["pending"]>> {
+): Promise<PendingFunding> {
   const { request } = offer;
   const { purse } = session;
   if (!request.credentialTypes.some((type) => type === "authorization" || type === "hash")) {
@@ -172,7 +183,7 @@ async function prepareFunding(
       const { channelId, terms } = purse;
       const funding = await wallet.fundTopUp(request, terms, channelId, amount, salt);
       const payload: SessionPayload = { action: "topUp", channelId, additionalDeposit: amount, salt, funding };
-      return { payload, amount, terms, expires };
+      return { payload, before: purse.deposit, amount, terms, expires };
     }
     const payer = wallet.account.address;
     const terms: Terms = {
@@ -188,6 +199,7 @@ async function prepareFunding(
     const statement = await signStatement(wallet, request, channelId, 0n);
     return {
       payload: { action: "open", authorizedSigner: zeroAddress, salt, funding, ...statement },
+      before: 0n,
       amount,
       terms,
       expires,
@@ -200,10 +212,10 @@ async function prepareFunding(
 
 /** An authorization that has expired without having been used locks nothing. */
 async function forgetPending(session: SellerSession, wallet: Wallet, budget: Budget): Promise<void> {
-  const { pending, pinned, purse } = session;
+  const { pending, pinned } = session;
   if (!pending || !pinned) return;
   const { deposit } = await wallet.readChannel(pinned.escrowContract, pending.payload.channelId);
-  const isUsed = deposit > (purse?.deposit ?? 0n);
+  const isUsed = deposit > pending.before;
   // What was used after all is still presented: the seller finds it on the chain.
   if (isUsed) return;
   budget.committed -= pending.amount;

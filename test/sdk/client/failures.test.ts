@@ -2,6 +2,7 @@ import { expect } from "chai";
 
 import { isSubfenError, parseYuan } from "../../../sdk/src/index.ts";
 import { formatSessionReceipt, parseSessionReceipt, type SessionReceipt } from "../../../sdk/src/wire/index.ts";
+import { createMemoryLedger, pricePerRequest } from "../../../sdk/src/server/index.ts";
 import { createWorld } from "../../server/helpers.ts";
 import { brokenAnswer, cutHalfWay, openShop, price, rejection, type Shop } from "./helpers.ts";
 
@@ -125,6 +126,39 @@ describe("payingFetch when things fail", () => {
       expect(shop.worked).to.deep.equal(["first", "second"]);
       expect(shop.paying.balance()[0]).to.include({ spent: 2n * price, uncertain: 0n });
     });
+  });
+
+  it("never signs above the deposit for calls that begin together", async () => {
+    const gateway = { ledger: createMemoryLedger() };
+    shop = await openShop({ suggestedDeposit: 3n * price, client: { maxDeposit: 3n * price }, gateway });
+    const results = await Promise.allSettled(["a", "b", "c", "d", "e"].map((body) => shop.post(body)));
+    expect(results.filter(({ status }) => status === "fulfilled")).to.have.lengthOf(3);
+    expect(shop.paying.balance()[0]).to.include({ deposit: 3n * price, spent: 3n * price });
+    expect((await shop.paying.close())[0]).to.include({ by: "seller", paid: 3n * price, refunded: 0n });
+  });
+
+  it("asks for a lost answer after its challenge is over, with the call's key, and pays once", async () => {
+    let now = Date.now();
+    shop = await openShop({ gateway: { now: () => now, challengeLifetime: 300 } });
+    await shop.post("first");
+    loseAnswers(4);
+    await rejection(shop.post("second"));
+    now += 301_000;
+    expect(await (await shop.post("second")).text()).to.equal("hello second");
+    expect(shop.worked).to.deep.equal(["first", "second"]);
+    expect(shop.paying.balance()[0]).to.include({ spent: 2n * price, uncertain: 0n });
+    expect((await shop.post("third")).status).to.equal(200);
+    expect((await shop.paying.close())[0]).to.include({ paid: 3n * price, excess: 0n });
+  });
+
+  it("counts a call whose answer was not kept as what it costs at most, and trusts the seller on", async () => {
+    shop = await openShop({ gateway: { maxKeptAnswer: 4 } });
+    await shop.post("first");
+    loseAnswers(1);
+    expect((await shop.post("second")).status).to.equal(409);
+    expect(shop.paying.balance()[0]).to.include({ spent: price, uncertain: price });
+    expect((await shop.post("third")).status).to.equal(200);
+    expect(shop.paying.balance()[0]).to.include({ spent: 3n * price, uncertain: 0n });
   });
 
   describe("a failing seller", () => {
@@ -277,6 +311,31 @@ describe("payingFetch when things fail", () => {
       const error = await rejection(shop.paying.close({ sellerTimeout: 200 }));
       expect(error.code).to.equal("no-gas");
       expect(error.message).to.include(shop.world.payer.address).and.to.include("requestClose");
+    });
+
+    it("closes when the only call was charged and its answer lost", async () => {
+      shop = await openShop();
+      loseAnswers(4, isCall);
+      await rejection(shop.post("lost"));
+      expect((await shop.paying.close())[0]).to.include({ by: "seller", paid: price, excess: 0n });
+    });
+
+    it("closes when the seller has forgotten the statements near what was charged", async () => {
+      // Each call may cost 100 times what it costs, so what is signed runs far ahead of what is charged.
+      shop = await openShop({
+        price: { ...pricePerRequest(price), meter: () => 1n },
+        gateway: { ledger: createMemoryLedger({ keep: 4 }) },
+      });
+      for (let i = 0; i < 12; i++) await shop.post(`${i}`);
+      expect((await shop.paying.close())[0]).to.include({ by: "seller", paid: 12n, excess: 0n });
+    });
+
+    it("opens nothing for a call whose price was still being asked", async () => {
+      shop = await openShop();
+      const late = shop.post("late");
+      expect(await shop.paying.close()).to.deep.equal([]);
+      expect((await rejection(late)).code).to.equal("closed");
+      expect(await shop.world.openings()).to.deep.equal([]);
     });
 
     it("waits for running calls", async () => {
