@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { Agent, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import type { AddressInfo } from "node:net";
 
@@ -292,20 +292,26 @@ describe("toNodeListener", () => {
 
   it("refuses a body above the gateway's limit so that the caller can read why", async () => {
     const stall = await openStall(await createWorld(), { gateway: { maxBody: 1000 } });
-    const body = new Uint8Array(3_000_000);
-    for (const headers of [{ "content-length": String(body.length) }, { "transfer-encoding": "chunked" }]) {
-      const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
-        const call = httpRequest(`${stall.url}/work`, { method: "POST", headers }, (response) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const post = (body: Uint8Array, headers: Record<string, string>) =>
+      new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+        const call = httpRequest(`${stall.url}/work`, { method: "POST", headers, agent, timeout: 5000 }, (response) => {
           let text = "";
           response.setEncoding("utf8").on("data", (chunk) => (text += String(chunk)));
           response.on("end", () => resolve({ status: response.statusCode, text })).on("error", reject);
         });
-        call.on("error", reject);
+        call.on("error", reject).on("timeout", () => call.destroy(new Error("no answer")));
         call.end(body);
       });
+    const large = new Uint8Array(3_000_000);
+    for (const headers of [{ "content-length": String(large.length) }, { "transfer-encoding": "chunked" }]) {
+      const answer = await post(large, headers as Record<string, string>);
       expect(answer.status).to.equal(413);
       expect(answer.text).to.include("body-too-large");
+      // The connection goes on.
+      expect((await post(new Uint8Array(10), {})).status).to.equal(402);
     }
+    agent.destroy();
     await stall.close();
   });
 

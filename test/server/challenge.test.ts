@@ -146,7 +146,7 @@ describe("the gateway's challenge", () => {
       ["an unknown funding", { action: "open", type: "permit2" }, "type is neither hash nor authorization"],
     ] as const) {
       it(`is a 400 that names the member: ${name}`, async () => {
-        const reply = await stall.pay(payload);
+        const reply = await stall.payRaw(payload);
         expect(reply.status).to.equal(400);
         expect(reply.problem).to.include({
           code: "malformed-payload",

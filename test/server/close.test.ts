@@ -121,7 +121,7 @@ describe("closing a channel over HTTP", () => {
     it("F023: not without a signature", async () => {
       const wire = formatSessionPayload(await close(0n)) as Record<string, string>;
       const { signature: _, ...unsigned } = wire;
-      await expectRefusal(await stall.pay(unsigned), 400, "malformed-payload");
+      await expectRefusal(await stall.payRaw(unsigned), 400, "malformed-payload");
     });
 
     it("F023: not with a signature for another channel", async () => {
@@ -222,48 +222,64 @@ describe("closing a channel over HTTP", () => {
   });
 
   describe("when the chain is not there", () => {
+    const rpc = "https://node.example/v3/key-canary";
     async function cutStall() {
       const node = watchedClient(world);
       const cut = await openStall(world, { gateway: { client: node.client } });
       const own = await cut.open({ deposit });
       await cut.buy(own, price);
-      const breakAt = (broken: string) => {
-        node.before = (method) => {
-          if (method === broken) throw new Error("cannot reach https://node.example/v3/key-canary");
-        };
-      };
-      const mend = () => (node.before = () => undefined);
-      return { cut, own, breakAt, mend };
+      return { node, cut, own };
     }
 
     it("fails before anything is stopped where it cannot be read", async () => {
-      const { cut, own, breakAt, mend } = await cutStall();
-      breakAt("eth_call");
+      const { node, cut, own } = await cutStall();
+      node.before = (method) => {
+        if (method === "eth_call") throw new Error(`cannot reach ${rpc}`);
+      };
       const reply = await cut.shut(own, 2n * price);
       expect(reply.status).to.equal(503);
       expect(reply.text).not.to.include("canary");
-      mend();
+      node.before = () => undefined;
       expect((await cut.buy(own, 2n * price)).status).to.equal(200);
       await cut.close();
     });
 
-    for (const broken of ["eth_sendRawTransaction", "eth_getTransactionReceipt"]) {
-      it(`serves nothing more once it may have been closed, cut off at ${broken}; the next try ends it`, async () => {
-        const { cut, own, breakAt, mend } = await cutStall();
-        breakAt(broken);
+    for (const [where, ...broken] of [
+      ["before it was sent", "eth_sendRawTransaction"],
+      ["after it was sent", "eth_getTransactionReceipt", "eth_call"],
+    ]) {
+      it(`serves nothing more once it may have been closed, cut off ${where}; the next try ends it`, async () => {
+        const { node, cut, own } = await cutStall();
+        let isSending = false;
+        node.before = (method) => {
+          isSending ||= method === "eth_sendRawTransaction";
+          if (isSending && broken.includes(method)) throw new Error(`cannot reach ${rpc}`);
+        };
         const reply = await cut.shut(own, 2n * price);
         expect(reply.status).to.equal(503);
         expect(reply.problem?.code).to.equal("chain-unreachable");
         expect(reply.text).not.to.include("canary");
-        mend();
-        expect((await cut.buy(own, 3n * price, { body: "y" })).status).to.be.oneOf([409, 410]);
+        node.before = () => undefined;
+        expect((await cut.buy(own, 3n * price, { body: "y" })).problem?.code).to.equal("channel-closing");
         const again = await cut.shut(own, 4n * price);
-        expect(again.status).to.be.oneOf([204, 410]);
+        expect(again.status).to.equal(broken.length === 1 ? 204 : 410);
         expect(await onChain(own)).to.include({ finalized: true, settled: price });
         expect(cut.worked).to.have.lengthOf(1);
         await cut.close();
       });
     }
+
+    it("believes the chain where the outcome cannot be had", async () => {
+      const { node, cut, own } = await cutStall();
+      node.before = (method) => {
+        if (method === "eth_getTransactionReceipt") throw new Error("cut");
+      };
+      const reply = await cut.shut(own, 2n * price);
+      expect(reply.status).to.equal(204);
+      expect(reply.receipt).to.include({ spent: price }).and.not.have.property("txHash");
+      expect(await cut.record(own)).to.include({ finalized: true, settled: price });
+      await cut.close();
+    });
 
     it("serves nothing more on a closed channel although it cannot be read back", async () => {
       const node = watchedClient(world);

@@ -27,8 +27,6 @@ describe("F113: what a gateway answers", () => {
     };
     let amount = 0n;
     const fresh = () => (amount += price);
-    const { challenge: _, ...rest } = { challenge: await stall.challenge() };
-    expect(rest).to.deep.equal({});
 
     // The credential is wrong.
     for (const authorization of ["Payment", "Payment x", `Payment ${encodeBase64Url("{}")}`, "Bearer x"]) {
@@ -40,7 +38,7 @@ describe("F113: what a gateway answers", () => {
       { action: "voucher", channelId: 5 },
       { action: "topUp", type: "hash" },
     ]) {
-      await note(stall.pay(payload));
+      await note(stall.payRaw(payload));
     }
     await note(stall.buy(channel, price, { challenge: { ...(await stall.challenge()), id: "x" } }));
     await note(stall.pay(await stall.voucher(channel, price, { account: stranger })));

@@ -124,7 +124,20 @@ export async function openStall(
     work,
   );
 
+  const asked = new Set<Promise<unknown>>();
+  const paused: (() => void)[] = [];
+
   async function ask(call: Call = {}): Promise<Reply> {
+    const reply = send(call);
+    asked.add(reply);
+    try {
+      return await reply;
+    } finally {
+      asked.delete(reply);
+    }
+  }
+
+  async function send(call: Call): Promise<Reply> {
     const { method = "POST", path = "/work", headers = {} } = call;
     const hasBody = method !== "GET" && method !== "HEAD";
     const body = "body" in call ? call.body : "x";
@@ -158,21 +171,18 @@ export async function openStall(
     return known;
   }
 
-  async function credential(payload: SessionPayload | Json, call: Call = {}): Promise<string> {
-    const isTyped = typeof payload === "object" && payload !== null && "channelId" in payload && "action" in payload;
-    const isOnWire = isTyped && !("funding" in payload) && typeof payload["cumulativeAmount"] !== "bigint";
-    return formatCredential({
-      challenge: call.challenge ?? (await anyChallenge()),
-      source: call.source,
-      payload: isTyped && !isOnWire ? formatSessionPayload(payload as SessionPayload) : (payload as Json),
-    });
+  async function rawCredential(payload: Json, call: Call = {}): Promise<string> {
+    return formatCredential({ challenge: call.challenge ?? (await anyChallenge()), source: call.source, payload });
   }
 
-  /** Sends a request with this payload as its credential. */
-  async function pay(payload: SessionPayload | Json, call: Call = {}): Promise<Reply> {
-    const authorization = await credential(payload, call);
+  /** Sends a request with this JSON as the payload of its credential. */
+  async function payRaw(payload: Json, call: Call = {}): Promise<Reply> {
+    const authorization = await rawCredential(payload, call);
     return ask({ ...call, headers: { ...call.headers, authorization } });
   }
+
+  /** Sends a request with this payload in its credential. */
+  const pay = (payload: SessionPayload, call: Call = {}) => payRaw(formatSessionPayload(payload), call);
 
   /** A voucher, good unless it is made otherwise. */
   async function voucher(
@@ -260,7 +270,12 @@ export async function openStall(
     offer,
     contract,
     url: server.url,
-    close: server.close,
+    /** Lets what is paused end, then closes. */
+    async close(): Promise<void> {
+      for (const finish of paused) finish();
+      await Promise.allSettled(asked);
+      await server.close();
+    },
     /** Requests that reached the work. */
     worked,
     /** What the gateway told its owner. */
@@ -269,8 +284,9 @@ export async function openStall(
     ask,
     challenge,
     anyChallenge,
-    credential,
+    credential: (payload: SessionPayload) => rawCredential(formatSessionPayload(payload)),
     pay,
+    payRaw,
     voucher,
     authorize,
     opening,
@@ -285,6 +301,7 @@ export async function openStall(
         start();
         return finished;
       };
+      paused.push(finish);
       return { started, finish };
     },
     /** Buys with the voucher over this amount. */

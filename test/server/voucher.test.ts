@@ -110,7 +110,7 @@ describe("a voucher", () => {
     it("F014: is malformed in its compact form", async () => {
       const wire = formatSessionPayload(await stall.voucher(channel, price)) as Record<string, string>;
       await expectRefusal(
-        await stall.pay({ ...wire, signature: wire["signature"]!.slice(0, -2) }),
+        await stall.payRaw({ ...wire, signature: wire["signature"]!.slice(0, -2) }),
         400,
         "malformed-payload",
       );
@@ -122,10 +122,10 @@ describe("a voucher", () => {
       const wire = formatSessionPayload(voucher) as Record<string, string>;
       const shout = (text: string) => `0x${text.slice(2).toUpperCase()}`;
       const upper = { ...wire, channelId: shout(channel.channelId), signature: shout(wire["signature"]!) };
-      const reply = await stall.pay(upper);
+      const reply = await stall.payRaw(upper);
       expect(reply.status).to.equal(200);
       expect(reply.receipt).to.include({ spent: price });
-      expect((await stall.pay(upper, { body: "another" })).problem?.code).to.equal("statement-used");
+      expect((await stall.payRaw(upper, { body: "another" })).problem?.code).to.equal("statement-used");
       expect(stall.worked).to.have.lengthOf(1);
     });
 
@@ -151,7 +151,7 @@ describe("a voucher", () => {
     for (const amount of [2n ** 128n, 2n ** 128n + 5n, 2n ** 256n - 1n, -1n]) {
       it(`F012: of ${amount} is malformed and never cut to size`, async () => {
         const wire = formatSessionPayload(await stall.voucher(channel, price)) as Record<string, string>;
-        const reply = await stall.pay({ ...wire, cumulativeAmount: String(amount) });
+        const reply = await stall.payRaw({ ...wire, cumulativeAmount: String(amount) });
         await expectRefusal(reply, 400, "malformed-payload");
       });
     }

@@ -74,11 +74,9 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
       return { channel: (await ledger.updateChain(channelId, end)) ?? channel, txHash };
     } catch (cause) {
       const problem = toTransactionProblem(cause, "Closing the channel");
-      if (problem.problem === "channel-finalized") {
-        // An earlier try was mined, its answer lost.
-        const channel = await ledger.updateChain(channelId, await readChain(seller, channelId));
-        if (channel) return { channel, txHash: undefined };
-      }
+      const channel = await ledger.updateChain(channelId, await readChain(seller, channelId));
+      // This try or an earlier one was mined, its outcome lost.
+      if (channel?.finalized) return { channel, txHash: undefined };
       if (problem.problem !== "chain-unreachable") await ledger.cancelClose(channelId);
       throw problem;
     }

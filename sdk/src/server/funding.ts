@@ -3,7 +3,7 @@ import { waitForTransactionReceipt } from "viem/actions";
 
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
 import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/fundChannel.ts";
-import { ContractRefusedError } from "../chain/errors.ts";
+import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import { computeChannelId } from "../protocol/channelId.ts";
 import { openAuthorizationNonce, topUpAuthorizationNonce } from "../protocol/receiveWithAuthorization.ts";
@@ -96,8 +96,9 @@ export function createFunding(seller: Seller): Funding {
     try {
       return await seller.transact(() => openChannelWithAuthorization(client, call));
     } catch (cause) {
-      // An earlier try of the same credential was mined, its answer lost.
-      if (cause instanceof ContractRefusedError && cause.errorName === "ChannelAlreadyExists") return undefined;
+      // An earlier try may have been mined, its outcome lost; or somebody else has sent it.
+      const isRefused = cause instanceof ContractRefusedError || cause instanceof TransactionRevertedError;
+      if (isRefused && (await readChain(seller, channelId)).deposit > 0n) return undefined;
       throw toTransactionProblem(cause, "Opening the channel");
     }
   }

@@ -83,7 +83,7 @@ const separators = /[\s,]*/y;
 const parameterElement = new RegExp(`(${token})[ \\t]*=[ \\t]*(?:"((?:[^"\\\\]|\\\\.)*)"|(${token}))${end}`, "y");
 /** A token with no `=` behind it, and a token68 where one follows. */
 const schemeElement = new RegExp(
-  `(${token})(?!${token}|[ \\t]*=)(?:[ \\t]+[A-Za-z0-9\\-._~+/]+=*${end}|(?=[ \\t])|${end})`,
+  `(${token})(?![ \\t]*=)(?:[ \\t]+[A-Za-z0-9\\-._~+/]+=*${end}|(?=[ \\t])|${end})`,
   "y",
 );
 /** What is neither, up to the next comma outside quotes. */

@@ -143,6 +143,7 @@ describe("parseChallenges", () => {
     ["a missing comma, then a good one", `${payment("a").replace('", ', '" ')}, ${payment("b")}`, ["b"]],
     ["a broken challenge of another scheme before", `Basic realm="x" y, ${payment("a")}`, ["a"]],
     ["something behind an optional parameter", `${payment("a")}, expires="2030-01-01T00:00:00Z" x`, []],
+    ["something behind one with white space in it", `${payment("a")}, expires = "2030-01-01T00:00:00Z" x`, []],
     ["an optional parameter without a value", `${payment("a")}, expires=`, []],
     ["a quote that never ends", payment("a").slice(0, -1), []],
     ["a quote that ends in a backslash", `${payment("a")}, description="x\\`, []],
