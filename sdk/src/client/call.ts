@@ -27,7 +27,8 @@ export async function toCall(input: RequestInfo | URL, init: RequestInit | undef
     method: request.method,
     headers: request.headers,
     body,
-    signal: request.signal,
+    // The caller's own: the one of a Request that nobody holds any more may stop following it.
+    signal: init?.signal ?? (input instanceof Request ? input.signal : request.signal),
     redirect: request.redirect,
     idempotencyKey: request.headers.get("idempotency-key") ?? crypto.randomUUID(),
   };
