@@ -267,6 +267,7 @@ contract PaymentChannelsInvariantsTest is Test {
     /// The invariants are worth as much as what happens between them: every function must have succeeded, every function
     /// that can be refused must have been, and for every reason there is.
     function test_handlerReachesEveryFunction() public {
+        preventReplay();
         (bytes4[] memory functions, bytes4[] memory errors) = (_functions(), _errors());
         uint256[] memory total = new uint256[](2 * functions.length + errors.length);
         for (uint256 world = 0; world < WORLDS; ++world) {

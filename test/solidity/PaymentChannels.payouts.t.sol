@@ -93,6 +93,7 @@ contract PaymentChannelsPayoutsTest is ChannelsTest {
 
     /// Every step of the ladder from too little gas to enough, for a cheap token and a dear one.
     function test_payout_isNeverStarved_onAnyStep() public {
+        preventReplay();
         for (uint256 payment = 0; payment < 5; ++payment) {
             bytes memory data = _prepare(Payment(payment));
             hungry.setAppetite(0);
@@ -104,6 +105,7 @@ contract PaymentChannelsPayoutsTest is ChannelsTest {
 
     /// A payout that the token refuses becomes credit, but only with enough gas left to know that the token meant it.
     function test_payout_becomesCredit_onlyWithGasLeft() public {
+        preventReplay();
         uint256 credited = 0;
         uint256 refused = 0;
         bytes memory data = _prepare(Payment.Settle);
