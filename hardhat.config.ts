@@ -18,6 +18,8 @@ const compiler = (settings: { runs: number; viaIR: boolean }) => ({
   },
 });
 
+const build = process.env.SUBFEN_BUILD;
+
 export default defineConfig({
   plugins: [hardhatToolboxMochaEthers],
   solidity: {
@@ -28,10 +30,9 @@ export default defineConfig({
   },
   paths: {
     ignition: ".",
-    // Scripts that measure or deploy work on the production build, which is kept apart: see scripts/production.ts.
-    ...(process.env.SUBFEN_PROFILE === "production"
-      ? { artifacts: "./artifacts/production", cache: "./cache/production" }
-      : {}),
+    // Other builds are kept apart: the one that is measured and deployed (scripts/production.ts), and the one that counts
+    // which lines ran (scripts/coverage.ts).
+    ...(build === undefined ? {} : { artifacts: `./artifacts/${build}`, cache: `./cache/${build}` }),
     tests: { mocha: "./test", solidity: "./test/solidity" },
   },
   networks: {
@@ -46,11 +47,11 @@ export default defineConfig({
           invariant: { runs: 24, depth: 64, failOnRevert: true },
         },
         deep: {
-          fuzz: { runs: 5_000, seed: "0x5f" },
-          invariant: { runs: 128, depth: 160, failOnRevert: true },
+          fuzz: { runs: 2_000, seed: "0x5f" },
+          invariant: { runs: 64, depth: 128, failOnRevert: true },
         },
       },
     },
   },
-  typechain: { outDir: process.env.SUBFEN_PROFILE === "production" ? "./artifacts/production/types" : "./types" },
+  typechain: { outDir: build === undefined ? "./types" : `./artifacts/${build}/types` },
 });

@@ -19,7 +19,7 @@ const contracts = [
   { name: "MockDigitalYuan", source: "contracts/token/MockDigitalYuan.sol", file: "mockDigitalYuan" },
 ];
 
-const isProduction = process.env.SUBFEN_PROFILE === "production";
+const isProduction = process.env.SUBFEN_BUILD === "production";
 const artifacts = isProduction ? "artifacts/production" : "artifacts";
 const isCheck = process.argv.includes("--check");
 const header = "// Made by `npm run generate` from the compiler's artifacts. Do not edit.\n";

@@ -2,7 +2,7 @@
 // `node scripts/production.ts scripts/gas.ts --check`.
 import { spawnSync } from "node:child_process";
 
-const env = { ...process.env, SUBFEN_PROFILE: "production" };
+const env = { ...process.env, SUBFEN_BUILD: "production" };
 const conditions = "--conditions=subfen-source";
 
 function run(args: string[]): void {
