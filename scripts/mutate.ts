@@ -127,13 +127,14 @@ type Outcome = "killed" | "survived" | "does not compile";
 const require = createRequire(import.meta.url);
 const solc = require("solc") as { compile(input: string): string };
 
+const artifactPaths: Record<string, string> = {
+  PaymentChannels: "artifacts/contracts/PaymentChannels.sol/PaymentChannels.json",
+  MockDigitalYuan: "artifacts/contracts/token/MockDigitalYuan.sol/MockDigitalYuan.json",
+};
+
 /** Compiles one contract alone and puts its code into the artifact that the tests deploy: a full build takes far longer. */
 function replaceCode(folder: string, { file, contract }: (typeof targets)[number], source: string): boolean {
-  const folders = {
-    PaymentChannels: "contracts/PaymentChannels.sol",
-    MockDigitalYuan: "contracts/token/MockDigitalYuan.sol",
-  };
-  const path = join(folder, "artifacts", folders[contract as keyof typeof folders], `${contract}.json`);
+  const path = artifactPaths[contract] ?? "";
   const artifact = JSON.parse(readFileSync(path, "utf8")) as Artifact;
   const { input } = JSON.parse(readFileSync(`artifacts/build-info/${artifact.buildInfoId}.json`, "utf8")) as BuildInfo;
   input.sources[`project/${file}`] = { content: source };
@@ -145,7 +146,7 @@ function replaceCode(folder: string, { file, contract }: (typeof targets)[number
   artifact.bytecode = `0x${evm.bytecode.object}`;
   artifact.deployedBytecode = `0x${evm.deployedBytecode.object}`;
   artifact.immutableReferences = evm.deployedBytecode.immutableReferences;
-  writeFileSync(path, JSON.stringify(artifact));
+  writeFileSync(join(folder, path), JSON.stringify(artifact));
   return true;
 }
 
