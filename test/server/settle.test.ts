@@ -6,6 +6,7 @@ import {
   isSubfenError,
   parseYuan,
   requestCloseChannel,
+  setOperator,
   settleChannel,
   withdrawChannel,
 } from "../../sdk/src/index.ts";
@@ -59,6 +60,58 @@ describe("settleAll", () => {
       [0n, false],
     ]);
     expect(await stall.record(channels[0]!)).to.include({ settled: 3n * price, spent: 3n * price });
+  });
+
+  it("settles many channels in one transaction, and more than a hundred in two", async () => {
+    const own = await createWorld();
+    const shop = await openStall(own);
+    for (let i = 0; i < 102; i++) await shop.buy(await shop.open({ deposit: price }), price);
+    const before = await own.balanceOf(own.seller.address);
+    const sent = await transactionsOf(own);
+    const { settled, failed } = await shop.gateway.settleAll();
+    expect(failed).to.deep.equal([]);
+    expect(new Set(settled.map(({ channelId }) => channelId))).to.have.lengthOf(102);
+    expect(settled.every(({ amount }) => amount === price)).to.equal(true);
+    const hashes = settled.map(({ txHash }) => txHash);
+    expect([...new Set(hashes)].map((one) => hashes.filter((hash) => hash === one).length)).to.deep.equal([100, 2]);
+    expect(await transactionsOf(own)).to.equal(sent + 2);
+    expect(await own.balanceOf(own.seller.address)).to.equal(before + 102n * price);
+    await shop.close();
+  });
+
+  it("tells which claims of a batch were left out, and why; the others are settled", async () => {
+    const own = await createWorld();
+    const node = watchedClient(own);
+    const shop = await openStall(own, { gateway: { client: node.client } });
+    const contract = own.channels.address;
+    const [lost, taken, good, last] = [
+      await shop.open({ deposit }),
+      await shop.open({ deposit }),
+      await shop.open({ deposit }),
+      await shop.open({ deposit }),
+    ];
+    for (const channel of [lost, taken, good, last]) await shop.buy(channel, price);
+    const [operator] = (await own.ethers.getSigners()).slice(-1);
+    await setOperator(own.sellerClient, { contract, operator: operator!.address as `0x${string}`, approved: true });
+    await requestCloseChannel(own.payerClient, { contract, terms: lost.terms });
+    await own.networkHelpers.time.increase(901);
+    // Between the look at the chain and the transaction, one is withdrawn and one settled by another process.
+    let isDone = false;
+    node.before = async (method) => {
+      if (method !== "eth_sendRawTransaction" || isDone) return;
+      isDone = true;
+      await withdrawChannel(own.payerClient, { contract, terms: lost.terms });
+      const { signature } = await shop.voucher(taken, price);
+      const claim = { terms: taken.terms, amount: price, cumulativeAmount: price, signature };
+      await own.channels.contract.connect(operator).getFunction("settle")(claim);
+    };
+    const { settled, failed } = await shop.gateway.settleAll();
+    expect(isDone).to.equal(true);
+    expect(settled.map(({ channelId }) => channelId)).to.deep.equal([good.channelId, last.channelId]);
+    expect(failed.map(({ channelId }) => channelId)).to.deep.equal([lost.channelId]);
+    expect(isSubfenError(failed[0]?.error, "earnings-lost")).to.equal(true);
+    expect(await shop.gateway.settleAll()).to.deep.equal({ settled: [], failed: [] });
+    await shop.close();
   });
 
   it("run again sends nothing, until more was earned", async () => {

@@ -94,7 +94,7 @@ export function createFunding(seller: Seller): Funding {
     requireCovered(payload, deposit);
     const call = { contract, terms, deposit, authorization, signature };
     try {
-      return await seller.transact(() => openChannelWithAuthorization(client, call));
+      return (await seller.transact(() => openChannelWithAuthorization(client, call))).transactionHash;
     } catch (cause) {
       // An earlier try may have been mined, its outcome lost; or somebody else has sent it.
       const isRefused = cause instanceof ContractRefusedError || cause instanceof TransactionRevertedError;
@@ -119,7 +119,7 @@ export function createFunding(seller: Seller): Funding {
     const { client, contract } = seller;
     const call = { contract, terms: channel.terms, additionalDeposit, topUpSalt, authorization, signature };
     try {
-      return await seller.transact(() => topUpChannelWithAuthorization(client, call));
+      return (await seller.transact(() => topUpChannelWithAuthorization(client, call))).transactionHash;
     } catch (cause) {
       // The authorization was used: by an earlier try of the same credential, since its nonce binds this top-up.
       if (cause instanceof ContractRefusedError && /used/i.test(cause.errorName ?? "")) return undefined;

@@ -1,4 +1,4 @@
-import type { Address, Hex } from "viem";
+import type { Address, Hex, TransactionReceipt } from "viem";
 
 import { getChannel } from "../chain/channels.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
@@ -29,7 +29,7 @@ export type Seller = {
   /** The clock, in milliseconds. */
   readonly now: () => number;
   /** Sends a transaction and waits for its outcome. */
-  readonly transact: (send: () => Promise<Hex>) => Promise<Hex>;
+  readonly transact: (send: () => Promise<Hex>) => Promise<TransactionReceipt>;
 };
 
 /** A request that cannot be served, thrown anywhere and answered in one place. */
@@ -50,14 +50,10 @@ export class ProblemError extends SubfenError {
  *
  * @param client - The seller's client.
  * @param confirmations - Blocks to wait for.
- * @returns The function; it resolves to the hash once the transaction has succeeded.
+ * @returns The function; it resolves to the receipt once the transaction has succeeded.
  */
 export function createTransact(client: ChainClient, confirmations: number): Seller["transact"] {
-  return async (send) => {
-    const hash = await send();
-    await confirmTransaction(client, { hash, confirmations });
-    return hash;
-  };
+  return async (send) => confirmTransaction(client, { hash: await send(), confirmations });
 }
 
 /**
