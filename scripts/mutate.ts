@@ -166,7 +166,8 @@ async function judge(folder: string, mutant: Mutant): Promise<Outcome> {
     return isKilled ? "killed" : "survived";
   } finally {
     writeFileSync(join(folder, mutant.file), original);
-    replaceCode(folder, target, original);
+    const artifact = artifactPaths[target.contract] ?? "";
+    cpSync(artifact, join(folder, artifact));
   }
 }
 
