@@ -114,6 +114,31 @@ describe("settleAll", () => {
     await shop.close();
   });
 
+  it("tells the contract's reason for what was left out where the chain cannot be read afterwards", async () => {
+    const own = await createWorld();
+    const node = watchedClient(own);
+    const shop = await openStall(own, { gateway: { client: node.client } });
+    const contract = own.channels.address;
+    const [lost, good] = [await shop.open({ deposit }), await shop.open({ deposit })];
+    for (const channel of [lost, good]) await shop.buy(channel, price);
+    await requestCloseChannel(own.payerClient, { contract, terms: lost.terms });
+    await own.networkHelpers.time.increase(901);
+    let isSent = false;
+    node.before = async (method) => {
+      if (method === "eth_call" && isSent) throw new Error("cut");
+      if (method !== "eth_sendRawTransaction") return;
+      isSent = true;
+      await withdrawChannel(own.payerClient, { contract, terms: lost.terms });
+    };
+    const { settled, failed } = await shop.gateway.settleAll();
+    expect(settled.map(({ channelId }) => channelId)).to.deep.equal([good.channelId]);
+    expect(failed.map(({ channelId }) => channelId)).to.deep.equal([lost.channelId]);
+    expect(isSubfenError(failed[0]?.error, "claim-skipped")).to.equal(true);
+    const reason = own.channels.contract.interface.getError("ChannelFinalized")?.selector;
+    expect(failed[0]?.error).to.include({ reason });
+    await shop.close();
+  });
+
   it("run again sends nothing, until more was earned", async () => {
     await sell();
     await stall.gateway.settleAll();
@@ -130,8 +155,10 @@ describe("settleAll", () => {
   it("run twice at once captures once", async () => {
     await sell();
     const before = await earned();
+    const sent = await transactionsOf(world);
     await Promise.all([stall.gateway.settleAll(), stall.gateway.settleAll()]);
     expect(await earned()).to.equal(before + 4n * price);
+    expect(await transactionsOf(world)).to.equal(sent + 1);
     expect(await stall.gateway.settleAll()).to.deep.equal({ settled: [], failed: [] });
   });
 
@@ -158,12 +185,19 @@ describe("settleAll", () => {
   it("has nothing to do where another process was first", async () => {
     await sell();
     const [first] = channels;
-    const { signature } = await stall.voucher(first!, 3n * price);
-    const claim = { terms: first!.terms, amount: 3n * price, cumulativeAmount: 3n * price, signature };
-    await settleChannel(world.sellerClient, { contract: world.channels.address, claim });
+    const settleElsewhere = async (amount: bigint): Promise<void> => {
+      const { signature } = await stall.voucher(first!, amount);
+      const claim = { terms: first!.terms, amount, cumulativeAmount: amount, signature };
+      await settleChannel(world.sellerClient, { contract: world.channels.address, claim });
+    };
+    await settleElsewhere(3n * price);
     const { settled, failed } = await stall.gateway.settleAll();
     expect(failed).to.deep.equal([]);
     expect(settled.map(({ channelId }) => channelId)).to.deep.equal([channels[1]!.channelId]);
+
+    await stall.buy(first!, 4n * price);
+    await settleElsewhere(4n * price);
+    expect(await stall.gateway.settleAll()).to.deep.equal({ settled: [], failed: [] });
   });
 
   it("is not stopped by one channel that fails, and tells which and why", async () => {

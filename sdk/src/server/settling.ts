@@ -1,11 +1,9 @@
-import { type Hex, isAddressEqual, parseEventLogs, type TransactionReceipt } from "viem";
+import type { Hex } from "viem";
 
-import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
-import { getChannels } from "../chain/channels.ts";
 import { type Claim, settleChannel, settleChannels } from "../chain/settleChannel.ts";
 import { SubfenError } from "../errors.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
-import { ProblemError, type Seller } from "./seller.ts";
+import { eventsOf, readChains, type Seller } from "./seller.ts";
 
 /** What settling one channel came to. */
 export type Settlement = {
@@ -65,11 +63,11 @@ const maxBatch = 100;
 export function createSettling(seller: Seller): () => Promise<Settlements> {
   const { client, contract, ledger, payee, token } = seller;
 
-  async function readChains(channels: readonly ChannelRecord[]): Promise<ChannelRecord[]> {
-    const channelIds = channels.map(({ channelId }) => channelId);
-    const states = await getChannels(client, { contract, channelIds }).catch((cause: unknown) => {
-      throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
-    });
+  async function refresh(channels: readonly ChannelRecord[]): Promise<ChannelRecord[]> {
+    const states = await readChains(
+      seller,
+      channels.map(({ channelId }) => channelId),
+    );
     return Promise.all(
       channels.map(async (channel, i) => {
         const state = states[i];
@@ -78,10 +76,9 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
     );
   }
 
-  async function settleBatch(channels: readonly ChannelRecord[], outcome: Settlements): Promise<void> {
-    const { settled, failed } = outcome;
+  async function settleBatch(channels: readonly ChannelRecord[], { settled, failed }: Settlements): Promise<void> {
     const due: ChannelRecord[] = [];
-    for (const channel of await readChains(channels)) {
+    for (const channel of await refresh(channels)) {
       const { channelId, spent, settled: before, finalized } = channel;
       if (spent <= before) continue;
       if (finalized) failed.push({ channelId, error: new EarningsLostError(channelId, spent - before) });
@@ -91,6 +88,7 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
     if (!first) return;
     const receipt = await seller
       .transact(() =>
+        // A single claim that gains nothing any more is refused before it costs gas; a batch never is.
         others.length === 0
           ? settleChannel(client, { contract, claim: claimOf(first) })
           : settleChannels(client, { contract, payee, token, claims: due.map(claimOf) }),
@@ -100,20 +98,23 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
       });
     if (!receipt) return;
 
-    const { totals, skipped } = outcomesOf(receipt, seller);
-    for (const { channelId, settled: before } of due) {
-      const total = totals.get(channelId);
-      const reason = skipped.get(channelId);
-      if (total !== undefined) settled.push({ channelId, amount: total - before, txHash: receipt.transactionHash });
-      // Another process was first, perhaps: the next look at the chain tells, below or in the next run.
-      else if (reason !== undefined) failed.push({ channelId, error: new ClaimSkippedError(channelId, reason) });
+    // Should the chain not be readable, the next run looks again before it settles.
+    const after = new Map((await refresh(due).catch(() => due)).map((channel) => [channel.channelId, channel]));
+    const before = new Map(due.map((channel) => [channel.channelId, channel.settled]));
+    for (const { args } of eventsOf(seller, receipt, "ChannelSettled")) {
+      const { channelId, settled: total } = args;
+      const amount = total - (before.get(channelId) ?? 0n);
+      settled.push({ channelId, amount, txHash: receipt.transactionHash });
     }
-    const now = await readChains(due).catch(() => []);
-    for (const { channelId, spent, settled: after, finalized } of now) {
-      const index = failed.findIndex((failure) => failure.channelId === channelId);
-      if (index < 0) continue;
-      if (spent <= after) failed.splice(index, 1);
-      else if (finalized) failed[index] = { channelId, error: new EarningsLostError(channelId, spent - after) };
+    for (const { args } of eventsOf(seller, receipt, "ClaimSkipped")) {
+      const { channelId, reason } = args;
+      const channel = after.get(channelId);
+      // Another process was first.
+      if (!channel || channel.spent <= channel.settled) continue;
+      const error = channel.finalized
+        ? new EarningsLostError(channelId, channel.spent - channel.settled)
+        : new ClaimSkippedError(channelId, reason);
+      failed.push({ channelId, error });
     }
   }
 
@@ -146,19 +147,6 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
 /** The best statement, capturing what was earned and not what was authorised. */
 export function claimOf({ terms, spent, settled, accepted, signature }: ChannelRecord): Claim {
   return { terms, amount: spent > settled ? spent : settled, cumulativeAmount: accepted, signature };
-}
-
-/** What the contract said of each claim: the new total, or why it was left out. */
-function outcomesOf(receipt: TransactionReceipt, { contract }: Seller) {
-  const logs = receipt.logs.filter(({ address }) => isAddressEqual(address, contract));
-  const totals = new Map<Hex, bigint>();
-  const skipped = new Map<Hex, Hex>();
-  const eventName = ["ChannelSettled", "ClaimSkipped"] as const;
-  for (const event of parseEventLogs({ abi: paymentChannelsAbi, eventName: [...eventName], logs })) {
-    if (event.eventName === "ChannelSettled") totals.set(event.args.channelId, event.args.settled);
-    else skipped.set(event.args.channelId, event.args.reason);
-  }
-  return { totals, skipped };
 }
 
 function toError(error: unknown): Error {
