@@ -47,8 +47,8 @@ export default defineConfig({
           invariant: { runs: 24, depth: 64, failOnRevert: true },
         },
         deep: {
-          fuzz: { runs: 2_000, seed: "0x5f" },
-          invariant: { runs: 64, depth: 128, failOnRevert: true },
+          fuzz: { runs: 5_000, seed: "0x5f" },
+          invariant: { runs: 128, depth: 160, failOnRevert: true },
         },
       },
     },

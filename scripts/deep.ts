@@ -1,10 +1,11 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
 // model, coverage of the contracts. Two at a time, since each leaves a core idle; what one prints is shown when it ends.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
+
+import { capture, hardhat } from "./hardhat.ts";
 
 type Run = { name: string; args: string[]; env?: Record<string, string> };
 
-const hardhat = ["--conditions=subfen-source", "node_modules/hardhat/dist/src/cli.js"];
 const model = (seeds: string): Run => ({
   name: `model, seeds ${seeds}`,
   args: [...hardhat, "test", "mocha", "--no-compile", "test/model/paymentChannels.test.ts"],
@@ -23,24 +24,14 @@ const started = Date.now();
 const queue = runs.values();
 let failed = 0;
 
-function execute({ name, args, env }: Run): Promise<void> {
-  return new Promise((done) => {
-    console.log(`started: ${name}`);
-    const child = spawn(process.execPath, args, { env: { ...process.env, ...env } });
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.on("close", (code) => {
-      if (code !== 0) failed++;
-      const seconds = Math.round((Date.now() - started) / 1000);
-      console.log(`\n${code === 0 ? "passed" : "FAILED"} after ${seconds} s: ${name}\n${output.trimEnd()}\n`);
-      done();
-    });
-  });
-}
-
 async function work(): Promise<void> {
-  for (const run of queue) await execute(run);
+  for (const { name, args, env = {} } of queue) {
+    console.log(`started: ${name}`);
+    const { ok, output } = await capture(args, { env });
+    if (!ok) failed++;
+    const seconds = Math.round((Date.now() - started) / 1000);
+    console.log(`\n${ok ? "passed" : "FAILED"} after ${seconds} s: ${name}\n${output.trimEnd()}\n`);
+  }
 }
 
 await Promise.all([work(), work()]);

@@ -1,14 +1,17 @@
 // `npm run test:mutation`: breaks the contracts in one place at a time, in a copy of the repository, and counts the breaks
 // that no test notices. Takes long, so it is not in CI. `-- --list` only lists the mutants, `-- --only 3,14` runs some,
 // `-- --jobs 2` runs copies side by side. Exits 1 when a mutant survives that is not in docs/security.md.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { capture, hardhat } from "./hardhat.ts";
+
 type Artifact = {
+  contractName: string;
   bytecode: string;
   deployedBytecode: string;
   immutableReferences: object;
@@ -27,6 +30,7 @@ type Output = {
     >
   >;
 };
+type Target = { file: string; artifact: string; tests: string[][] };
 type Mutant = { id: number; file: string; line: number; before: string; after: string };
 
 const channels = "test/contracts/PaymentChannels";
@@ -37,14 +41,16 @@ const channelTests = [
   ["test/model/paymentChannels.test.ts"],
 ];
 
-const targets = [
-  { file: "contracts/PaymentChannels.sol", contract: "PaymentChannels", tests: channelTests, solidity: true },
-  { file: "contracts/libraries/Signatures.sol", contract: "PaymentChannels", tests: channelTests, solidity: true },
+const channelsArtifact = "artifacts/contracts/PaymentChannels.sol/PaymentChannels.json";
+
+/** What is broken, the artifact with the code that is deployed of it, and the tests in the order in which they run. */
+const targets: Target[] = [
+  { file: "contracts/PaymentChannels.sol", artifact: channelsArtifact, tests: channelTests },
+  { file: "contracts/libraries/Signatures.sol", artifact: channelsArtifact, tests: channelTests },
   {
     file: "contracts/token/MockDigitalYuan.sol",
-    contract: "MockDigitalYuan",
+    artifact: "artifacts/contracts/token/MockDigitalYuan.sol/MockDigitalYuan.json",
     tests: [["test/contracts/MockDigitalYuan.test.ts"]],
-    solidity: true,
   },
 ];
 
@@ -106,20 +112,19 @@ const describe = ({ id, file, line, before, after }: Mutant): string =>
 
 if (values.list) {
   for (const mutant of all) console.log(describe(mutant));
+  console.log(`${all.length} mutants`);
   process.exit(0);
 }
 
-const hardhat = ["--conditions=subfen-source", "node_modules/hardhat/dist/src/cli.js"];
 if (spawnSync(process.execPath, [...hardhat, "build", "--quiet"], { stdio: "inherit" }).status !== 0) process.exit(1);
 
-function run(folder: string, args: string[]): Promise<{ ok: boolean; output: string }> {
-  return new Promise((done) => {
-    const child = spawn(process.execPath, [...hardhat, ...args], { cwd: folder });
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.on("close", (code) => done({ ok: code === 0, output }));
-  });
+/** Whether all mocha tests of a target pass in a copy of the repository, on the code that its artifact has. */
+async function passes(folder: string, { tests }: Target): Promise<boolean> {
+  for (const files of tests) {
+    const args = [...hardhat, "test", "mocha", "--no-compile", "--bail", ...files];
+    if (!(await capture(args, { cwd: folder })).ok) return false;
+  }
+  return true;
 }
 
 type Outcome = "killed" | "survived" | "does not compile";
@@ -127,21 +132,16 @@ type Outcome = "killed" | "survived" | "does not compile";
 const require = createRequire(import.meta.url);
 const solc = require("solc") as { compile(input: string): string };
 
-const artifactPaths: Record<string, string> = {
-  PaymentChannels: "artifacts/contracts/PaymentChannels.sol/PaymentChannels.json",
-  MockDigitalYuan: "artifacts/contracts/token/MockDigitalYuan.sol/MockDigitalYuan.json",
-};
-
 /** Compiles one contract alone and puts its code into the artifact that the tests deploy: a full build takes far longer. */
-function replaceCode(folder: string, { file, contract }: (typeof targets)[number], source: string): boolean {
-  const path = artifactPaths[contract] ?? "";
+function replaceCode(folder: string, { file, artifact: path }: Target, source: string): boolean {
   const artifact = JSON.parse(readFileSync(path, "utf8")) as Artifact;
+  const { contractName, inputSourceName } = artifact;
   const { input } = JSON.parse(readFileSync(`artifacts/build-info/${artifact.buildInfoId}.json`, "utf8")) as BuildInfo;
   input.sources[`project/${file}`] = { content: source };
   const code = ["evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"];
-  input.settings.outputSelection = { [artifact.inputSourceName]: { [contract]: code } };
+  input.settings.outputSelection = { [inputSourceName]: { [contractName]: code } };
   const output = JSON.parse(solc.compile(JSON.stringify(input))) as Output;
-  const evm = output.contracts?.[artifact.inputSourceName]?.[contract]?.evm;
+  const evm = output.contracts?.[inputSourceName]?.[contractName]?.evm;
   if (!evm?.bytecode.object) return false;
   artifact.bytecode = `0x${evm.bytecode.object}`;
   artifact.deployedBytecode = `0x${evm.deployedBytecode.object}`;
@@ -153,21 +153,17 @@ function replaceCode(folder: string, { file, contract }: (typeof targets)[number
 async function judge(folder: string, mutant: Mutant): Promise<Outcome> {
   const target = targets.find(({ file }) => file === mutant.file);
   if (!target) throw new Error(`no target has ${mutant.file}`);
-  const original = readFileSync(mutant.file, "utf8");
-  const lines = original.split("\n");
+  const lines = readFileSync(mutant.file, "utf8").split("\n");
   lines[mutant.line - 1] = mutant.after;
-  if (!replaceCode(folder, target, lines.join("\n"))) return "does not compile";
+  const source = lines.join("\n");
+  if (!replaceCode(folder, target, source)) return "does not compile";
   try {
-    for (const files of target.tests) {
-      if (!(await run(folder, ["test", "mocha", "--no-compile", "--bail", ...files])).ok) return "killed";
-    }
-    writeFileSync(join(folder, mutant.file), lines.join("\n"));
-    const isKilled = target.solidity && !(await run(folder, ["test", "solidity"])).ok;
-    return isKilled ? "killed" : "survived";
+    if (!(await passes(folder, target))) return "killed";
+    writeFileSync(join(folder, mutant.file), source);
+    const { ok } = await capture([...hardhat, "test", "solidity"], { cwd: folder });
+    return ok ? "survived" : "killed";
   } finally {
-    writeFileSync(join(folder, mutant.file), original);
-    const artifact = artifactPaths[target.contract] ?? "";
-    cpSync(artifact, join(folder, artifact));
+    for (const file of [mutant.file, target.artifact]) cpSync(file, join(folder, file));
   }
 }
 
@@ -185,23 +181,33 @@ const survivors: Mutant[] = [];
 const counts: Record<Outcome, number> = { killed: 0, survived: 0, "does not compile": 0 };
 const started = Date.now();
 
-async function work(): Promise<void> {
-  const folder = copyRepository();
-  try {
-    for (const mutant of queue) {
-      const outcome = await judge(folder, mutant);
-      counts[outcome]++;
-      if (outcome === "survived") survivors.push(mutant);
-      const done = counts.killed + counts.survived + counts["does not compile"];
-      console.log(`${done}/${only?.length ?? all.length} ${outcome.padEnd(16)} ${describe(mutant).split("\n")[0]}`);
-      if (outcome === "survived") console.log(describe(mutant));
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+/** A test that fails anyway would count every mutant as killed. */
+async function requireGreen(folder: string): Promise<void> {
+  // Both files of the channel contract have the same tests.
+  for (const target of new Map(targets.map((one) => [one.artifact, one])).values()) {
+    if (await passes(folder, target)) continue;
+    throw new Error(`The tests of ${target.file} fail although nothing is broken.`);
   }
 }
 
-await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+async function work(folder: string): Promise<void> {
+  for (const mutant of queue) {
+    const outcome = await judge(folder, mutant);
+    counts[outcome]++;
+    if (outcome === "survived") survivors.push(mutant);
+    const done = counts.killed + counts.survived + counts["does not compile"];
+    console.log(`${done}/${only?.length ?? all.length} ${outcome.padEnd(16)} ${describe(mutant).split("\n")[0]}`);
+    if (outcome === "survived") console.log(describe(mutant));
+  }
+}
+
+const folders = Array.from({ length: Number(values.jobs) }, copyRepository);
+try {
+  await Promise.all(folders.slice(0, 1).map(requireGreen));
+  await Promise.all(folders.map(work));
+} finally {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
 
 const known = readFileSync("docs/security.md", "utf8");
 const unknown = survivors.filter(
