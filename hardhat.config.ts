@@ -31,8 +31,8 @@ export default defineConfig({
   paths: {
     ignition: ".",
     // Other builds are kept apart: the one that is measured and deployed (scripts/production.ts), and the one that counts
-    // which lines ran (scripts/coverage.ts).
-    ...(build === undefined ? {} : { artifacts: `./artifacts/${build}`, cache: `./cache/${build}` }),
+    // which lines ran (scripts/coverage.ts). Within `artifacts` they would be taken for parts of the plain build.
+    ...(build === undefined ? {} : { artifacts: `./cache/${build}/artifacts`, cache: `./cache/${build}` }),
     tests: { mocha: "./test", solidity: "./test/solidity" },
   },
   networks: {
@@ -53,5 +53,5 @@ export default defineConfig({
       },
     },
   },
-  typechain: { outDir: build === undefined ? "./types" : `./artifacts/${build}/types` },
+  typechain: { outDir: build === undefined ? "./types" : `./cache/${build}/types` },
 });

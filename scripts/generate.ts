@@ -20,7 +20,7 @@ const contracts = [
 ];
 
 const isProduction = process.env.SUBFEN_BUILD === "production";
-const artifacts = isProduction ? "artifacts/production" : "artifacts";
+const artifacts = isProduction ? "cache/production/artifacts" : "artifacts";
 const isCheck = process.argv.includes("--check");
 const header = "// Made by `npm run generate` from the compiler's artifacts. Do not edit.\n";
 const codesName = isProduction ? "productionCodes" : "defaultCodes";
