@@ -11,5 +11,6 @@ export {
   pricePerRequest,
   UnmeteredAnswerError,
 } from "./price.ts";
+export { LedgerBehindChainError, type LedgerOnChain, resynchronize } from "./resynchronize.ts";
 export { createVoucherVerifier, type VoucherVerifier } from "./voucherVerifier.ts";
 export * from "../ledger/index.ts";

@@ -1,4 +1,5 @@
 import type { Address, Hex } from "viem";
+import { getBlockNumber } from "viem/actions";
 
 import { getChannel } from "../chain/channels.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
@@ -60,16 +61,35 @@ export function createTransact(client: ChainClient, confirmations: number): Sell
   };
 }
 
+/** How often a node that is asked for a block it has not got yet is asked again, and after how many milliseconds. */
+const rereads = { count: 2, pause: 100 };
+
 /**
- * Reads a channel from the chain.
+ * Reads a channel from the chain: what can harm the seller as it is at the newest block, the deposit as it was when that
+ * many confirmations ago, so that a small reorganisation takes nothing back that was served on.
  *
+ * @returns The state, and `unconfirmed`: by how much the deposit is higher at the newest block, in base units.
  * @throws {ProblemError} when the node does not answer.
  */
-export async function readChain(seller: Seller, channelId: Hex): Promise<ChainState> {
-  try {
-    return await getChannel(seller.client, { contract: seller.contract, channelId });
-  } catch (cause) {
-    throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
+export async function readChain(seller: Seller, channelId: Hex): Promise<ChainState & { unconfirmed: bigint }> {
+  const { client, contract, confirmations } = seller;
+  for (let reread = 0; ; reread++) {
+    try {
+      const blockNumber = await getBlockNumber(client, { cacheTime: 0 });
+      const depth = BigInt(confirmations - 1);
+      const confirmedAt = blockNumber > depth ? blockNumber - depth : 0n;
+      const [newest, confirmed] = await Promise.all([
+        getChannel(client, { contract, channelId, blockNumber }),
+        depth === 0n ? undefined : getChannel(client, { contract, channelId, blockNumber: confirmedAt }),
+      ]);
+      const deposit = confirmed && confirmed.deposit < newest.deposit ? confirmed.deposit : newest.deposit;
+      return { ...newest, blockNumber, deposit, unconfirmed: newest.deposit - deposit };
+    } catch (cause) {
+      if (reread === rereads.count) {
+        throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
+      }
+      await new Promise((resolve) => setTimeout(resolve, rereads.pause));
+    }
   }
 }
 
