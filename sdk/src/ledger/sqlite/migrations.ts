@@ -7,7 +7,7 @@ import { LedgerVersionError } from "./ledgerVersionError.ts";
 
 /**
  * The schema's one home: how a file comes to be what the store expects. A published migration never changes; the next
- * one is added below it. Amounts are BLOBs of 16 bytes, big-endian, so that they compare as numbers do; times are Unix
+ * one is added below it. Amounts and blocks are BLOBs of 16 bytes, big-endian, so that they compare as numbers do; times are Unix
  * time in milliseconds unless the chain gave them.
  */
 export const migrations: Record<string, Migration> = {
@@ -31,7 +31,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn("id", "integer", (column) => column.primaryKey())
         .addColumn("channelId", "blob", (column) => column.notNull().unique())
         .addColumn("terms", "text", (column) => column.notNull())
-        .addColumn("blockNumber", "integer", (column) => column.notNull())
+        .addColumn("blockNumber", "blob", (column) => column.notNull())
         .addColumn("deposit", "blob", (column) => column.notNull())
         .addColumn("settled", "blob", (column) => column.notNull())
         .addColumn("closeRequestedAt", "integer", (column) => column.notNull())

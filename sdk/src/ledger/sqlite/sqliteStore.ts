@@ -80,7 +80,8 @@ export function createSqliteStore(
     ),
     purchase: database.prepare(`SELECT ${purchaseColumns} FROM purchases WHERE channel = ? AND statement = ?`),
     purchaseByKey: database.prepare(
-      `SELECT ${purchaseColumns} FROM purchases WHERE channel = ? AND idempotencyKey = ? ORDER BY status LIMIT 1`,
+      `SELECT ${purchaseColumns} FROM purchases INDEXED BY purchases_idempotency
+       WHERE channel = ? AND idempotencyKey = ? ORDER BY status LIMIT 1`,
     ),
     putPurchase: database.prepare(
       `INSERT INTO purchases (channel, ${purchaseColumns}, instance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -96,7 +97,8 @@ export function createSqliteStore(
       `SELECT ${purchaseColumns} FROM purchases WHERE channel = ? AND statement > ? ORDER BY statement LIMIT ${page}`,
     ),
     firstCaptureAbove: database.prepare(
-      `SELECT capturedAt FROM purchases WHERE channel = ? AND status = 1 AND spentAfter > ? ORDER BY spentAfter LIMIT 1`,
+      `SELECT capturedAt FROM purchases INDEXED BY purchases_captured
+       WHERE channel = ? AND status = 1 AND spentAfter > ? ORDER BY spentAfter LIMIT 1`,
     ),
     answer: database.prepare("SELECT status, headers, body FROM answers WHERE channel = ? AND statement = ?"),
     putAnswer: database.prepare(
@@ -108,11 +110,13 @@ export function createSqliteStore(
     dropAnswer: database.prepare("DELETE FROM answers WHERE rowid = ?"),
     dropAnswers: database.prepare("DELETE FROM answers WHERE channel = ?"),
     heldBy: database.prepare(
-      `SELECT channelId, statement FROM purchases JOIN channels ON channels.id = channel
+      `SELECT channelId, statement FROM purchases INDEXED BY purchases_held JOIN channels ON channels.id = channel
        WHERE status = 0 AND instance = ?`,
     ),
     dropLeasesOf: database.prepare("DELETE FROM leases WHERE instance = ?"),
-    finalizedBefore: database.prepare("SELECT channelId FROM channels WHERE finalizedAt < ?"),
+    finalizedBefore: database.prepare(
+      "SELECT channelId FROM channels INDEXED BY channels_finalized WHERE finalizedAt < ?",
+    ),
     forgetPurchases: database.prepare(
       `DELETE FROM purchases WHERE channel = ?1 AND statement IN
        (SELECT statement FROM purchases WHERE channel = ?1 ORDER BY statement LIMIT ${forgottenAtOnce})`,
@@ -285,7 +289,7 @@ export function createSqliteStore(
 
 function toValues({ row, answerCount, answerBytes }: Entry) {
   return [
-    row.blockNumber,
+    encodeAmount(row.blockNumber),
     encodeAmount(row.deposit),
     encodeAmount(row.settled),
     row.closeRequestedAt,
@@ -308,7 +312,7 @@ function toEntry(columns: ChannelColumns): Entry {
   const row: ChannelRecord = {
     channelId: decodeHex(channelId),
     terms: JSON.parse(terms) as ChannelRecord["terms"],
-    blockNumber: BigInt(blockNumber),
+    blockNumber: decodeAmount(blockNumber),
     deposit: decodeAmount(columns.deposit),
     settled: decodeAmount(columns.settled),
     closeRequestedAt,
