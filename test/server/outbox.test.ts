@@ -260,6 +260,43 @@ describe("the seller's outbox", () => {
     });
   });
 
+  it("gives no nonce twice while one that was given has not reached the node", async () => {
+    const stall = await open();
+    const [one, other] = [await stall.opening({ deposit }), await stall.opening({ deposit })];
+    await automine(false);
+    let lost: Hex | undefined;
+    node.before = (method, params) => {
+      if (method !== "eth_sendRawTransaction") return;
+      const [raw] = params as [Hex];
+      lost ??= raw;
+      if (raw === lost) throw new Error("cut");
+    };
+    const first = stall.pay(one.payload);
+    await until(() => lost !== undefined, "lost");
+    const second = stall.pay(other.payload);
+    await until(async () => (await waiting()).length === 2, "both saved");
+    const [low, high] = await waiting();
+    expect(high!.nonce).to.equal(low!.nonce + 1);
+    node.before = () => undefined;
+    await until(() => isPending(low!.hashes[0]!), "sent again");
+    await automine(true);
+    await world.networkHelpers.mine(1);
+    await Promise.all([first, second]);
+    await until(async () => (await waiting()).length === 0, "both have an outcome");
+    const openings = await world.openings();
+    expect(openings).to.include.members([one.channel.channelId, other.channel.channelId]);
+  });
+
+  it("believes in no loss where one of many nodes does not know the receipt yet", async () => {
+    const { stall } = await sold();
+    let looks = 0;
+    node.instead = (method) => (method === "eth_getTransactionReceipt" && looks++ < 2 ? null : undefined);
+    const { settled, failed } = await stall.gateway.settleAll();
+    expect(failed).to.deep.equal([]);
+    expect(settled).to.have.lengthOf(1);
+    expect(looks).to.equal(3);
+  });
+
   it("takes another nonce where the node says that one is used", async () => {
     const { stall } = await sold();
     let isDone = false;

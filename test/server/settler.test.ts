@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 
-import { parseYuan, requestCloseChannel, withdrawChannel } from "../../sdk/src/index.ts";
+import { closeChannel, parseYuan, requestCloseChannel, withdrawChannel } from "../../sdk/src/index.ts";
 import { createMemoryLedger, type Ledger } from "../../sdk/src/ledger/index.ts";
 import { createGateway, type SettlerOptions } from "../../sdk/src/server/index.ts";
 import { openSeller } from "../../sdk/src/server/openSeller.ts";
@@ -159,6 +159,55 @@ describe("the settler", () => {
     expect(await transactionsOf(world)).to.equal(sent + 1);
   });
 
+  it("waits for its turn while another process settles", async () => {
+    const channel = await sold(1);
+    const { look } = await settlerWith({ maxAge: 0 });
+    const lease = { name: "settling", holder: "another process" };
+    await ledger.acquireLease({ ...lease, ttl: 60_000 });
+    await look();
+    let isDone = false;
+    const settling = stall.gateway.settleAll().then((outcome) => ((isDone = true), outcome));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isDone).to.equal(false);
+    expect(await settledOf(channel)).to.equal(0n);
+    await ledger.releaseLease(lease);
+    expect((await settling).settled).to.have.lengthOf(1);
+  });
+
+  it("looks after what a process has left that ended later than this one began", async () => {
+    const { look } = await settlerWith();
+    const node = watchedClient(world);
+    const other = await openStall(world, { gateway: { ledger, client: node.client, settler: false } });
+    node.before = (method) => {
+      if (method === "eth_sendRawTransaction") throw new Error("cut");
+    };
+    const { payload, channel } = await other.opening({ deposit });
+    expect((await other.pay(payload)).status).to.equal(503);
+    await other.close();
+    expect(await world.openings()).not.to.include(channel.channelId);
+    await look();
+    await until(async () => (await world.openings()).includes(channel.channelId), "sent");
+  });
+
+  it("looks no more when it is closed in the middle of a look", async () => {
+    await sold(1);
+    let asked = 0;
+    const counted: Ledger = { ...ledger, transactions: (account) => (asked++, ledger.transactions(account)) };
+    const node = watchedClient(world);
+    const { look, close } = await settlerWith({ interval: 0.02, maxAge: 0 }, { client: node.client, ledger: counted });
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    node.before = () => gate;
+    const looking = look();
+    await close();
+    node.before = () => undefined;
+    go();
+    await looking;
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(asked).to.equal(before);
+  });
+
   describe("with a node", () => {
     let node: ReturnType<typeof watchedClient>;
     beforeEach(() => {
@@ -296,6 +345,17 @@ describe("the settler", () => {
     await look();
     expect(codes()).to.deep.equal(["earnings-lost"]);
     expect(errors[0]).to.include({ amount: 2n * price });
+  });
+
+  it("tells at once what somebody forfeited by closing the channel elsewhere", async () => {
+    const channel = await sold(2);
+    const { signature } = await stall.voucher(channel, price);
+    const claim = { terms: channel.terms, amount: price, cumulativeAmount: price, signature };
+    await closeChannel(world.sellerClient, { contract: contract(), claim });
+    const { look } = await settlerWith();
+    await look();
+    expect(codes()).to.deep.equal(["earnings-lost"]);
+    expect(errors[0]).to.include({ amount: price });
   });
 
   it("keeps on when the one who is told throws", async () => {
