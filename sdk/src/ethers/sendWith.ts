@@ -1,15 +1,13 @@
 import type { Provider, Signer, TransactionRequest } from "ethers";
 import { type Address, type Hex, hexToBytes, type RpcTransactionRequest } from "viem";
 
+import { createSendQueue } from "../chain/createSendQueue.ts";
 import type { TypedData } from "../protocol/typedMessage.ts";
 import { signWith } from "./account.ts";
 import { readWith } from "./readWith.ts";
 import { UnsupportedByEthersError } from "./rpcError.ts";
 
 type Handler = (...params: readonly unknown[]) => Promise<unknown>;
-
-/** Milliseconds for which a node may not know yet what it was sent itself. */
-const nodeLag = 60_000;
 
 /**
  * Answers by an ethers signer what a wallet is asked by JSON-RPC.
@@ -18,41 +16,28 @@ const nodeLag = 60_000;
  * @internal
  */
 export function createSender(signer: Signer, address: Address, provider: Provider): Record<string, Handler> {
-  let previous: Promise<unknown> = Promise.resolve();
-  let next = 0;
-  let sentAt = 0;
+  // By the node's word: ethers answers with a cached nonce for a while, so that two sends in a row get the same.
+  const queue = createSendQueue(async () =>
+    Number(await readWith(provider, "eth_getTransactionCount", [address, "pending"])),
+  );
+  // A wallet behind JSON-RPC counts by itself.
+  const isCounting = !("sendUncheckedTransaction" in signer);
 
-  /** ethers answers with a cached nonce for a while: two sends in a row would get the same. */
-  async function nextNonce(): Promise<number> {
-    const counted = Number(await readWith(provider, "eth_getTransactionCount", [address, "pending"]));
-    return Date.now() - sentAt < nodeLag && next > counted ? next : counted;
+  async function send(request: RpcTransactionRequest, nonce?: number): Promise<Hex> {
+    return (await signer.sendTransaction(toTransactionRequest(request, nonce))).hash as Hex;
   }
-
-  async function sendNow(request: RpcTransactionRequest): Promise<string> {
-    // A wallet behind JSON-RPC counts by itself.
-    const isCounting = request.nonce === undefined && !("sendUncheckedTransaction" in signer);
-    const nonce = isCounting ? await nextNonce() : undefined;
-    const { hash } = await signer.sendTransaction(toTransactionRequest(request, nonce));
-    if (nonce !== undefined) {
-      next = nonce + 1;
-      sentAt = Date.now();
-    }
-    return hash;
-  }
-
-  const unsupported = (method: string) => async () => {
-    throw new UnsupportedByEthersError(method);
-  };
 
   return {
     eth_accounts: async () => [address],
     eth_requestAccounts: async () => [address],
-    eth_sendTransaction(request) {
-      const sending = previous.then(() => sendNow(request as RpcTransactionRequest));
-      previous = sending.catch(() => undefined);
-      return sending;
+    async eth_sendTransaction(parameters) {
+      const request = parameters as RpcTransactionRequest;
+      return isCounting && request.nonce === undefined ? queue((nonce) => send(request, nonce)) : send(request);
     },
-    wallet_sendTransaction: unsupported("wallet_sendTransaction"),
+    // What viem asks next where a signer cannot send; no node has the key.
+    async wallet_sendTransaction() {
+      throw new UnsupportedByEthersError("wallet_sendTransaction");
+    },
     personal_sign: async (message) => signer.signMessage(hexToBytes(message as Hex)),
     async eth_signTypedData_v4(_address, json) {
       const typedData = JSON.parse(json as string) as TypedData;
@@ -64,12 +49,7 @@ export function createSender(signer: Signer, address: Address, provider: Provide
 }
 
 function toTransactionRequest(request: RpcTransactionRequest, nonce: number | undefined): TransactionRequest {
-  const {
-    gas,
-    type,
-    nonce: given,
-    ...rest
-  } = request as Record<string, unknown> & { gas?: Hex; type?: Hex; nonce?: Hex };
+  const { gas, type, nonce: given, ...rest } = request as Record<"gas" | "type" | "nonce", Hex | undefined>;
   return {
     ...rest,
     ...(gas === undefined ? {} : { gasLimit: gas }),
