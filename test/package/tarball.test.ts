@@ -44,6 +44,8 @@ describe("the tarball in an empty project", function () {
     await writeFile(inProject("package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
     const options = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
     await run("npm", ["install", ...options], project.path);
+    const commonJs = `import subfen = require("subfen");\nexport = subfen.parseYuan("0.0012") satisfies bigint;`;
+    await writeFile(inProject("required.cts"), commonJs);
     await cp(join(root, "test/package/consumer"), project.path, { recursive: true });
   });
 
@@ -120,9 +122,10 @@ console.log(errors.map((error) => [error instanceof SubfenError, isSubfenError(e
       await chain.writeContract({ ...faucet, account: deployer!, args });
       await chain.setBalance({ address: privateKeyToAccount(seller).address, value: parseEther("1") });
       const env = { BUYER: buyer, SELLER: seller, RPC_URL: rpc, CHANNELS: channels, TOKEN: token };
-      const flags = ["--experimental-strip-types", "--no-warnings", "pay.ts"];
+      const script = `import("./pay.ts").then(({ sellAndPay }) => sellAndPay(process.env)).then(console.log)`;
+      const flags = ["--experimental-strip-types", "--no-warnings", "-e", script];
       const output = await run(process.execPath, flags, project.path, env);
-      expect(output).to.include("hello from the seller").and.to.include("paid 1200, closed by the seller");
+      expect(output).to.equal("1 challenge; hello from the seller; paid 1200, closed by the seller: true\n");
       const balance = { address: token, abi: mockDigitalYuanAbi, functionName: "balanceOf" } as const;
       expect(await chain.readContract({ ...balance, args: [privateKeyToAccount(seller).address] })).to.equal(1200n);
     } finally {
