@@ -1,5 +1,6 @@
-import { type Address, type Hex, parseSignature, signatureToCompactSignature } from "viem";
+import type { Address, Hex } from "viem";
 
+import { toCompactSignature } from "../protocol/signature.ts";
 import type { Terms } from "../protocol/terms.ts";
 import { callChannels, type Sending } from "./callChannels.ts";
 import type { ChainClient } from "./write.ts";
@@ -91,6 +92,5 @@ export async function setOperator(
 
 function toBatchClaim({ terms, amount, cumulativeAmount, signature }: Claim) {
   const { payer, authorizedSigner, salt } = terms;
-  const { r, yParityAndS: vs } = signatureToCompactSignature(parseSignature(signature));
-  return { payer, authorizedSigner, salt, amount, cumulativeAmount, r, vs };
+  return { payer, authorizedSigner, salt, amount, cumulativeAmount, ...toCompactSignature(signature) };
 }

@@ -1,18 +1,9 @@
-import {
-  type Abi,
-  type Account,
-  type Address,
-  type Chain,
-  type Client,
-  type Hex,
-  parseAbi,
-  type TransactionReceipt,
-  type Transport,
-} from "viem";
-import { getTransactionCount, simulateContract, waitForTransactionReceipt, writeContract } from "viem/actions";
+import type { Abi, Account, Address, Chain, Client, Hex, TransactionReceipt, Transport } from "viem";
+import { parseAbi } from "viem/utils";
 
 import { SubfenError } from "../errors.ts";
 import { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
+import { getTransactionCount, simulateContract, waitForTransactionReceipt, writeContract } from "./actions.ts";
 import { createSendQueue, type SendQueue } from "./createSendQueue.ts";
 import { toChainError, TransactionRevertedError } from "./errors.ts";
 

@@ -1,6 +1,7 @@
-import { type Address, type Hex, isAddressEqual } from "viem";
-import { getChainId } from "viem/actions";
+import type { Address, Hex } from "viem";
+import { isAddressEqual } from "viem/utils";
 
+import { getChainId } from "../chain/actions.ts";
 import { getCloseGracePeriod } from "../chain/channels.ts";
 import { type ChainClient, MissingAccountError } from "../chain/write.ts";
 import { isSubfenError, SubfenError } from "../errors.ts";

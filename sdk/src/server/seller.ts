@@ -1,11 +1,5 @@
-import {
-  type Address,
-  type ContractEventName,
-  type Hex,
-  isAddressEqual,
-  parseEventLogs,
-  type TransactionReceipt,
-} from "viem";
+import type { Address, ContractEventName, Hex, TransactionReceipt } from "viem";
+import { isAddressEqual, parseEventLogs } from "viem/utils";
 
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
 import { getChannel, getChannels } from "../chain/channels.ts";

@@ -1,0 +1,13 @@
+// What actions.ts loads late, named one by one so that bundlers leave the rest of viem's actions out.
+export {
+  getBlock,
+  getBlockNumber,
+  getChainId,
+  getCode,
+  getContractEvents,
+  getTransactionCount,
+  readContract,
+  simulateContract,
+  waitForTransactionReceipt,
+  writeContract,
+} from "viem/actions";
