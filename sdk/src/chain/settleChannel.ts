@@ -63,6 +63,7 @@ export async function settleChannelWithAuthorization(
  * @param client - A viem client with the account of the payee or its operator.
  * @param parameters - The contract, the payee, the token and the claims, all by ECDSA signers.
  * @returns The hash of the transaction.
+ * @throws {InvalidSignatureError} when a signature is malformed or has a high s, so that no batch could hold it.
  * @throws {ContractRefusedError} when the contract refuses.
  * @throws {NoGasError} when the account cannot pay the gas.
  */
