@@ -55,7 +55,9 @@ expectTypeOf<Channel>().toEqualTypeOf<{
   readonly closeRequestedAt: number;
   readonly finalized: boolean;
 }>();
-expectTypeOf(getChannel).parameter(1).toEqualTypeOf<{ channelId: Hex } & { contract: Hex }>();
+expectTypeOf(getChannel)
+  .parameter(1)
+  .toEqualTypeOf<{ channelId: Hex; blockNumber?: bigint | undefined } & { contract: Hex }>();
 expectTypeOf(getChannel).returns.resolves.toEqualTypeOf<Channel>();
 expectTypeOf(openChannel).returns.resolves.toEqualTypeOf<Hex>();
 expectTypeOf(openChannel).parameter(1).toExtend<{ contract: Hex; terms: Omit<Terms, "payer">; deposit: bigint }>();
