@@ -69,6 +69,16 @@ describe("the tarball", function () {
     expect(packages.sort()).to.deep.equal([...named].sort());
   });
 
+  it("loads viem's index and its actions late or not at all: they take most of a cold import", async () => {
+    const code = files.filter((name) => name.endsWith(".js") && !name.startsWith("dist/ethers/"));
+    const slow: string[] = [];
+    for (const file of code) {
+      const imported = ts.preProcessFile(await read(file)).importedFiles.map(({ fileName }) => fileName);
+      if (imported.includes("viem") || imported.includes("viem/actions")) slow.push(file);
+    }
+    expect(slow).to.deep.equal(["dist/chain/viemActions.js"]);
+  });
+
   it("has nothing that publint finds, suggestions included", async () => {
     const data = tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.byteLength) as ArrayBuffer;
     const { messages } = await publint({ pack: { tarball: data }, strict: true });
