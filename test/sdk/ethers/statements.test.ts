@@ -66,6 +66,19 @@ describe("statements signed by an ethers signer", () => {
       expect(await changed(compact)).to.equal(expected);
     });
 
+    it("does so by itself, whoever asks the account", async () => {
+      const typedData: protocol.TypedData = {
+        domain,
+        types: { Note: [{ name: "amount", type: "uint256" }] },
+        primaryType: "Note",
+        message: { amount: 2n ** 200n },
+      };
+      const account = await accountFromEthers(new ChangedSigner((signature) => withV(signature, vOf(signature) - 27)));
+      const viemAccount: protocol.SigningAccount = privateKeyToAccount(key);
+      const expected = await viemAccount.signTypedData(typedData);
+      expect(await account.signTypedData(typedData)).to.equal(expected);
+    });
+
     it("refuses every other form when it signs", async () => {
       const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
       const highS = (signature: string) => {
