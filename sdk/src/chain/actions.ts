@@ -20,6 +20,7 @@ export const getTransactionReceipt = /* @__PURE__ */ late("getTransactionReceipt
 export const prepareTransactionRequest = /* @__PURE__ */ late("prepareTransactionRequest");
 export const readContract = /* @__PURE__ */ late("readContract");
 export const sendRawTransaction = /* @__PURE__ */ late("sendRawTransaction");
+export const sendTransaction = /* @__PURE__ */ late("sendTransaction");
 export const simulateContract = /* @__PURE__ */ late("simulateContract");
 export const waitForTransactionReceipt = /* @__PURE__ */ late("waitForTransactionReceipt");
 export const writeContract = /* @__PURE__ */ late("writeContract");

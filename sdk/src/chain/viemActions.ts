@@ -11,6 +11,7 @@ export {
   prepareTransactionRequest,
   readContract,
   sendRawTransaction,
+  sendTransaction,
   simulateContract,
   waitForTransactionReceipt,
   writeContract,

@@ -6,6 +6,7 @@ import {
   getTransactionCount,
   getTransactionReceipt,
   sendRawTransaction,
+  sendTransaction,
 } from "../chain/actions.ts";
 import { TransactionRevertedError } from "../chain/errors.ts";
 import { type ChainClient, confirmTransaction, withSend } from "../chain/write.ts";
@@ -50,12 +51,13 @@ export type Outbox = {
    *
    * @param id - What it is for.
    * @param send - Calls one action of this package with a client that hands the transaction to this outbox.
+   * @param admit - Called once the action has passed its simulation and before anything is sent; throws to refuse it.
    * @returns The receipt once it, or what replaced it, has succeeded and is confirmed.
    * @throws {TransactionRevertedError} when it was mined but failed.
    * @throws {TransactionReplacedError} when something else used the nonce.
    * @throws {TransactionPendingError} when there is no outcome in time, or the node does not answer.
    */
-  transact(id: string, send: (client: ChainClient) => Promise<Hex>): Promise<TransactionReceipt>;
+  transact(id: string, send: (client: ChainClient) => Promise<Hex>, admit?: () => void): Promise<TransactionReceipt>;
   /**
    * Waits until no transaction with this id is without an outcome, whichever process sent it.
    *
@@ -110,7 +112,14 @@ export function createOutbox(parameters: OutboxParameters): Outbox {
   const { client, confirmations, timeout } = parameters;
   if (client.account?.type === "local") return createLocalOutbox(parameters, client.account);
   return {
-    transact: async (_id, send) => confirmTransaction(client, { hash: await send(client), confirmations, timeout }),
+    async transact(_id, send, admit) {
+      const { account = null } = client;
+      const admitted = withSend(client, async (call) => {
+        admit?.();
+        return sendTransaction(client, { ...call, account, chain: client.chain ?? null });
+      });
+      return confirmTransaction(client, { hash: await send(admitted), confirmations, timeout });
+    },
     finish: async () => [],
     adopt: async () => {},
     stop() {},
@@ -140,10 +149,15 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
     return saved;
   }
 
-  async function post(id: string, call: Pick<SavedTransaction, "to" | "data">): Promise<SavedTransaction> {
+  async function post(
+    id: string,
+    call: Pick<SavedTransaction, "to" | "data">,
+    admit: (() => void) | undefined,
+  ): Promise<SavedTransaction> {
     return nonces.exclusive(async ({ renew }) => {
       const earlier = (await ledger.transactions(address)).find((saved) => saved.id === id);
       if (earlier) return earlier;
+      admit?.();
       const priced = await maker.price(call);
       for (let attempt = 1; ; attempt++) {
         const nonce = await nonces.next();
@@ -156,8 +170,10 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
           const saved = await savedAt(nonce);
           if (saved && !isRefusal(error)) return saved;
           await ledger.removeTransaction({ account: address, nonce });
-          if (!isMessage(error, usedNonce) || attempt === 3) throw error;
-          nonces.used(nonce);
+          if (attempt === 3) throw error;
+          if (isMessage(error, usedNonce)) nonces.used(nonce);
+          else if (isMessage(error, unusedNonce)) nonces.forget();
+          else throw error;
         }
       }
     });
@@ -192,7 +208,7 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
   async function moveDown(nonce: number): Promise<SavedTransaction | undefined> {
     return nonces.exclusive(async ({ renew }) => {
       const saved = await savedAt(nonce);
-      const lower = await nonces.next();
+      const lower = await nonces.next({ isLagging: false });
       if (!saved || lower >= nonce) return undefined;
       const { hashes: _, ...transaction } = saved;
       await renew();
@@ -301,11 +317,11 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
   }
 
   return {
-    async transact(id, send) {
+    async transact(id, send, admit) {
       let saved: SavedTransaction | undefined;
       const hash = await send(
         withSend(client, async (call) => {
-          saved = await post(id, call);
+          saved = await post(id, call, admit);
           return saved.hashes.at(-1) as Hex;
         }),
       );
@@ -334,7 +350,9 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
 }
 
 /** What nodes say of a nonce that is used. */
-const usedNonce = /nonce too low|nonce.*(already|too low|expected)|old nonce|invalid nonce/i;
+const usedNonce = /nonce\b.{0,20}too low|nonce\b.{0,30}already|old nonce|invalid nonce/i;
+/** What some say of one before which others are free: they have lost blocks, and forgotten what we were told before. */
+const unusedNonce = /nonce\b.{0,20}too high/i;
 
 function isMessage(error: unknown, pattern: RegExp): boolean {
   return error instanceof Error && pattern.test(error.message);
