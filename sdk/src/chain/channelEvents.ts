@@ -1,9 +1,9 @@
 import type { Address, Hex } from "viem";
-import { getBlockNumber, getContractEvents } from "viem/actions";
 
 import { SubfenError } from "../errors.ts";
 import type { Terms } from "../protocol/terms.ts";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
+import { getBlockNumber, getContractEvents } from "./actions.ts";
 import type { OnContract } from "./callChannels.ts";
 import { type Channel, getChannels } from "./channels.ts";
 import type { ChainClient } from "./write.ts";

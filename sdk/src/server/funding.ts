@@ -1,6 +1,7 @@
-import { type Address, type Hex, isAddressEqual, type TransactionReceipt } from "viem";
-import { waitForTransactionReceipt } from "viem/actions";
+import type { Address, Hex, TransactionReceipt } from "viem";
+import { isAddressEqual } from "viem/utils";
 
+import { waitForTransactionReceipt } from "../chain/actions.ts";
 import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/fundChannel.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import type { ChainClient } from "../chain/write.ts";

@@ -1,4 +1,5 @@
-import { type Hex, isAddressEqual } from "viem";
+import type { Hex } from "viem";
+import { isAddressEqual } from "viem/utils";
 
 import type { ChannelRecord, Ledger } from "../ledger/ledger.ts";
 import { parseCredential } from "../wire/credential.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
-import { getTransactionCount } from "viem/actions";
 
+import { getTransactionCount } from "../chain/actions.ts";
 import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { SubfenError } from "../errors.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
-import { getChainId } from "viem/actions";
 
+import { getChainId } from "../chain/actions.ts";
 import { getCloseGracePeriod } from "../chain/channels.ts";
 import { MissingAccountError } from "../chain/write.ts";
 import { SubfenError } from "../errors.ts";

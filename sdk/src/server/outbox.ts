@@ -1,12 +1,5 @@
-import {
-  type Address,
-  BaseError,
-  type Hex,
-  type LocalAccount,
-  RpcError,
-  type TransactionReceipt,
-  TransactionReceiptNotFoundError,
-} from "viem";
+import type { Address, Hex, LocalAccount, TransactionReceipt } from "viem";
+
 import {
   getBlockNumber,
   getTransaction,
@@ -14,8 +7,7 @@ import {
   getTransactionReceipt,
   sendRawTransaction,
   sendTransaction,
-} from "viem/actions";
-
+} from "../chain/actions.ts";
 import { TransactionRevertedError } from "../chain/errors.ts";
 import { type ChainClient, confirmTransaction, withSend } from "../chain/write.ts";
 import { SubfenError } from "../errors.ts";
@@ -229,7 +221,7 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
   async function receiptOf(hashes: readonly Hex[]): Promise<TransactionReceipt | undefined> {
     for (const hash of hashes) {
       const receipt = await getTransactionReceipt(client, { hash }).catch((error: unknown) => {
-        if (error instanceof TransactionReceiptNotFoundError) return undefined;
+        if (error instanceof Error && error.name === "TransactionReceiptNotFoundError") return undefined;
         throw error;
       });
       if (receipt) return receipt;
@@ -368,6 +360,7 @@ function isMessage(error: unknown, pattern: RegExp): boolean {
 
 /** A node has looked at a transaction and does not want it; any other failure may hide that it arrived. */
 function isRefusal(error: unknown): boolean {
-  const answer = error instanceof BaseError ? error.walk((cause) => cause instanceof RpcError) : undefined;
-  return answer instanceof RpcError && [-32000, -32003, -32602].includes(answer.code);
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ("code" in cause && [-32000, -32003, -32602].includes(Number(cause.code))) return true;
+  return false;
 }

@@ -1,14 +1,8 @@
-import {
-  type Address,
-  type ContractEventName,
-  type Hex,
-  isAddressEqual,
-  parseEventLogs,
-  type TransactionReceipt,
-} from "viem";
-import { getBlockNumber } from "viem/actions";
+import type { Address, ContractEventName, Hex, TransactionReceipt } from "viem";
+import { isAddressEqual, parseEventLogs } from "viem/utils";
 
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
+import { getBlockNumber } from "../chain/actions.ts";
 import { getChannels } from "../chain/channels.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import type { ChainClient } from "../chain/write.ts";

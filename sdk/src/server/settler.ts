@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
-import { getBlock } from "viem/actions";
 
+import { getBlock } from "../chain/actions.ts";
 import { SubfenError } from "../errors.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Seller } from "./seller.ts";

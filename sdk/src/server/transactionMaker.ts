@@ -1,6 +1,7 @@
-import { type Hex, keccak256, type LocalAccount } from "viem";
-import { prepareTransactionRequest } from "viem/actions";
+import type { Hex, LocalAccount } from "viem";
+import { keccak256 } from "viem/utils";
 
+import { prepareTransactionRequest } from "../chain/actions.ts";
 import type { ChainClient } from "../chain/write.ts";
 import type { SavedTransaction } from "../ledger/ledger.ts";
 
