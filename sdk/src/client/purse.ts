@@ -3,8 +3,8 @@ import type { Hex } from "viem";
 import type { Terms } from "../protocol/terms.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 
-/** One payer's view of one channel, and the payer's rules over it (docs/protocol.md). Amounts in base units. */
-export type Purse = {
+/** What must outlive the process: the accounts of one channel. Amounts in base units. */
+export type PurseState = {
   readonly channelId: Hex;
   readonly terms: Terms;
   /** What is locked. */
@@ -13,40 +13,51 @@ export type Purse = {
   readonly charged: bigint;
   /** The highest statement signed: what the payee can capture at the worst. */
   readonly signed: bigint;
+  /** Why the seller is no longer believed; nothing more is signed for it. */
+  readonly distrust: string | undefined;
+  /** Calls without a known outcome: the statement of each and its ceiling. */
+  readonly open: readonly (readonly [statement: bigint, ceiling: bigint])[];
+  /** Statements that went out with a request and are not below `charged`. */
+  readonly used: readonly bigint[];
+};
+
+/**
+ * One payer's view of one channel, and the payer's rules over it (docs/protocol.md). Amounts in base units. A call is
+ * known by the statement that was signed for it: no two have the same.
+ */
+export type Purse = Omit<PurseState, "open" | "used"> & {
   /** What calls without a known outcome can cost at the most. */
   readonly uncertain: bigint;
-  /** Why the seller's receipts are no longer believed; nothing more is signed for it. */
-  readonly distrust: string | undefined;
   /** @returns The statement that a call of this ceiling would need. */
   next(ceiling: bigint): bigint;
   /** Counts a call at its ceiling. @returns The statement to sign for it: higher than every earlier one. */
-  begin(call: symbol, ceiling: bigint): bigint;
+  begin(ceiling: bigint): bigint;
   /** The outcome is unknown: the call counts at its ceiling until it is known. */
-  lose(call: symbol): void;
+  lose(statement: bigint): void;
   /** The seller said that the call costs nothing. */
-  forgive(call: symbol): void;
+  forgive(statement: bigint): void;
   /** Takes a receipt. @returns What the call cost. */
-  charge(call: symbol, receipt: SessionReceipt): bigint;
+  charge(statement: bigint, receipt: SessionReceipt): bigint;
   /** @returns A statement to close with: at least what was charged, and one that has paid for nothing. */
   closingStatement(): bigint;
   /** Notes the deposit that the chain or the seller confirmed. */
   setDeposit(deposit: bigint): void;
+  /** @returns What to keep, to go on from it after a restart. */
+  state(): PurseState;
 };
 
 /**
- * Starts the accounts of a channel that was just opened.
+ * Starts the accounts of a channel that was just opened, or goes on with those that were kept.
  *
- * @param channel - Its id, terms and deposit.
+ * @param channel - Its id, terms and deposit, and what was kept of it. Calls that were open then are lost ones now.
  * @returns The purse. Synchronous throughout, so that parallel calls never sign one statement twice.
  */
-export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bigint }): Purse {
-  const ceilings = new Map<symbol, { ceiling: bigint; isLost: boolean }>();
-  /** Statements that went out with a request and are not below `charged`. */
-  const used = new Set<bigint>();
-  let { deposit } = channel;
-  let signed = 0n;
-  let charged = 0n;
-  let distrust: string | undefined;
+export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "deposit"> & Partial<PurseState>): Purse {
+  const { channelId, terms } = channel;
+  const ceilings = new Map<bigint, { ceiling: bigint; isLost: boolean }>();
+  for (const [statement, ceiling] of channel.open ?? []) ceilings.set(statement, { ceiling, isLost: true });
+  const used = new Set<bigint>(channel.used);
+  let { deposit, signed = 0n, charged = 0n, distrust } = channel;
 
   function openCeilings(): bigint {
     let sum = 0n;
@@ -61,7 +72,7 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
 
   /** What the seller says must fit what was signed and seen; otherwise our own count stands. */
   function faultOf(receipt: SessionReceipt, ceiling: bigint, worst: bigint): string | undefined {
-    if (receipt.channelId !== channel.channelId) return "a receipt for another channel";
+    if (receipt.channelId !== channelId) return "a receipt for another channel";
     if (receipt.amount > ceiling) return `a charge of ${receipt.amount} for a call of at most ${ceiling}`;
     if (receipt.spent > worst) return `a total of ${receipt.spent} where at most ${worst} can be spent`;
     if (receipt.spent < receipt.amount) return `a total of ${receipt.spent} below one charge of ${receipt.amount}`;
@@ -72,8 +83,8 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
   }
 
   return {
-    channelId: channel.channelId,
-    terms: channel.terms,
+    channelId,
+    terms,
     get deposit() {
       return deposit;
     },
@@ -90,24 +101,24 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
       return distrust;
     },
     next,
-    begin(call, ceiling) {
+    begin(ceiling) {
       signed = next(ceiling);
-      ceilings.set(call, { ceiling, isLost: false });
+      ceilings.set(signed, { ceiling, isLost: false });
       used.add(signed);
       return signed;
     },
-    lose(call) {
-      const entry = ceilings.get(call);
-      if (entry) ceilings.set(call, { ...entry, isLost: true });
+    lose(statement) {
+      const entry = ceilings.get(statement);
+      if (entry) ceilings.set(statement, { ...entry, isLost: true });
     },
-    forgive(call) {
-      ceilings.delete(call);
+    forgive(statement) {
+      ceilings.delete(statement);
     },
-    charge(call, receipt) {
-      const ceiling = ceilings.get(call)?.ceiling ?? 0n;
+    charge(statement, receipt) {
+      const ceiling = ceilings.get(statement)?.ceiling ?? 0n;
       const worst = charged + openCeilings();
       distrust ??= faultOf(receipt, ceiling, worst);
-      ceilings.delete(call);
+      ceilings.delete(statement);
       const amount = receipt.amount < ceiling ? receipt.amount : ceiling;
       charged += amount;
       const entries = [...ceilings.values()];
@@ -117,9 +128,9 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
         charged = receipt.spent;
         ceilings.clear();
       }
-      for (const statement of used) {
-        if (statement >= charged) break;
-        used.delete(statement);
+      for (const early of used) {
+        if (early >= charged) break;
+        used.delete(early);
       }
       return amount;
     },
@@ -130,6 +141,10 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
     },
     setDeposit(amount) {
       deposit = amount;
+    },
+    state() {
+      const open = [...ceilings].map(([statement, { ceiling }]) => [statement, ceiling] as const);
+      return { channelId, terms, deposit, charged, signed, distrust, open, used: [...used] };
     },
   };
 }

@@ -1,5 +1,5 @@
-import type { Account, Address, Hex } from "viem";
-import { getChainId } from "viem/actions";
+import { type Account, type Address, type Hex, TransactionNotFoundError } from "viem";
+import { getBlock, getChainId, getTransaction, getTransactionCount } from "viem/actions";
 
 import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from "../chain/channels.ts";
 import { InsufficientTokensError, UnknownContractError, WrongChainError } from "../chain/errors.ts";
@@ -22,6 +22,8 @@ const authorizationLifetime = 600;
 /** The longest grace period that PaymentChannels allows, in seconds. */
 const maxGracePeriod = 30 * 24 * 3600;
 
+type Authorized = Extract<Funding, { type: "authorization" }>;
+
 /** What a paying client does on the chain. */
 export type Wallet = {
   readonly account: SigningAccount;
@@ -30,10 +32,22 @@ export type Wallet = {
   requireSafe(request: SessionRequest): Promise<void>;
   /** @returns The account's base units of the token, at least `needed`. */
   requireBalance(token: Address, needed: bigint): Promise<bigint>;
-  /** Signs the opening of a channel, or sends it where the seller does not. */
-  fundOpening(request: SessionRequest, terms: Terms, deposit: bigint): Promise<Funding>;
+  /** Signs the opening of a channel for the seller to send. */
+  authorizeOpening(request: SessionRequest, terms: Terms, deposit: bigint): Promise<Authorized>;
   /** The same for a top-up. */
-  fundTopUp(request: SessionRequest, terms: Terms, channelId: Hex, amount: bigint, salt: Hex): Promise<Funding>;
+  authorizeTopUp(request: SessionRequest, channelId: Hex, amount: bigint, salt: Hex): Promise<Authorized>;
+  /** Lets the contract take the amount. */
+  approve(request: SessionRequest, amount: bigint): Promise<void>;
+  /** Sends the opening of a channel itself, for a seller that does not. @returns The transaction, not yet mined. */
+  sendOpening(contract: Address, terms: Terms, deposit: bigint): Promise<Hex>;
+  /** The same for a top-up. */
+  sendTopUp(contract: Address, terms: Terms, amount: bigint): Promise<Hex>;
+  /** @returns How many transactions of the sender are mined, and how many are on their way as well. */
+  countSent(): Promise<{ mined: number; all: number }>;
+  /** @returns Whether the node knows this transaction, mined or not. */
+  isKnown(hash: Hex): Promise<boolean>;
+  /** @returns The chain's own clock, in Unix seconds. */
+  chainTime(): Promise<bigint>;
   readChannel(contract: Address, channelId: Hex): Promise<Channel>;
 };
 
@@ -63,7 +77,7 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     request: SessionRequest,
     value: bigint,
     nonce: Hex,
-  ): Promise<Extract<Funding, { type: "authorization" }>> {
+  ): Promise<Authorized> {
     const { currency: token, escrowContract: to, chainId } = request;
     const domain = domains.get(token) ?? (await getTokenDomain(client, { token, chainId }));
     domains.set(token, domain);
@@ -72,11 +86,6 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     const authorization = { from: account.address, to, value, validAfter: 0n, validBefore, nonce };
     const signature = await signReceiveWithAuthorization({ account, domain, ...authorization });
     return { type: "authorization", authorization, signature };
-  }
-
-  async function approve(request: SessionRequest, amount: bigint): Promise<void> {
-    const { currency: token, escrowContract: spender } = request;
-    await confirmTransaction(client, { hash: await approveToken(client, { token, spender, amount, account: sender }) });
   }
 
   return {
@@ -101,33 +110,47 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
       return balance;
     },
 
-    async fundOpening(request, terms, deposit) {
-      if (isRelayed(request)) return authorize(request, deposit, openAuthorizationNonce(terms));
-      await approve(request, deposit);
-      const contract = request.escrowContract;
-      const hash = await openChannel(client, { contract, terms, deposit, account: sender });
-      await confirmTransaction(client, { hash });
-      return { type: "hash", hash };
+    authorizeOpening: (request, terms, deposit) => authorize(request, deposit, openAuthorizationNonce(terms)),
+
+    authorizeTopUp(request, channelId, amount, salt) {
+      const binding = { channelId, additionalDeposit: amount, from: account.address, topUpSalt: salt };
+      return authorize(request, amount, topUpAuthorizationNonce(binding));
     },
 
-    async fundTopUp(request, terms, channelId, amount, salt) {
-      if (isRelayed(request)) {
-        const from = account.address;
-        const binding = { channelId, additionalDeposit: amount, from, topUpSalt: salt };
-        return authorize(request, amount, topUpAuthorizationNonce(binding));
-      }
-      await approve(request, amount);
-      const contract = request.escrowContract;
-      const hash = await topUpChannel(client, { contract, terms, additionalDeposit: amount, account: sender });
+    async approve({ currency: token, escrowContract: spender }, amount) {
+      const hash = await approveToken(client, { token, spender, amount, account: sender });
       await confirmTransaction(client, { hash });
-      return { type: "hash", hash };
     },
+
+    sendOpening: (contract, terms, deposit) => openChannel(client, { contract, terms, deposit, account: sender }),
+
+    sendTopUp: (contract, terms, additionalDeposit) =>
+      topUpChannel(client, { contract, terms, additionalDeposit, account: sender }),
+
+    async countSent() {
+      const { address } = sender ?? account;
+      // In this order, so that one that is mined in between is not taken for a new one.
+      const mined = await getTransactionCount(client, { address, blockTag: "latest" });
+      return { mined, all: await getTransactionCount(client, { address, blockTag: "pending" }) };
+    },
+
+    async isKnown(hash) {
+      try {
+        await getTransaction(client, { hash });
+        return true;
+      } catch (error) {
+        if (error instanceof TransactionNotFoundError) return false;
+        throw error;
+      }
+    },
+
+    chainTime: async () => (await getBlock(client)).timestamp,
 
     readChannel: (contract, channelId) => getChannel(client, { contract, channelId }),
   };
 }
 
 /** Whether the seller sends funding transactions for an authorization. */
-function isRelayed(request: SessionRequest): boolean {
+export function isRelayed(request: SessionRequest): boolean {
   return request.feePayer && request.credentialTypes.includes("authorization");
 }

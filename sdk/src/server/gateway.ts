@@ -13,6 +13,7 @@ import { problemResponse } from "../wire/problem.ts";
 import { formatSessionRequest, parseSessionPayload, parseSessionRequest, type Statement } from "../wire/session.ts";
 import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
+import { createChannelStatus } from "./channelStatus.ts";
 import { type Closing, createClosing } from "./closing.ts";
 import { createFunding } from "./funding.ts";
 import { perform, withReceipt } from "./perform.ts";
@@ -34,7 +35,8 @@ export type Work = (request: Request) => Response | Promise<Response>;
 /** A seller's side of HTTP 402: nothing is served unpaid, nothing that failed is charged. */
 export type Gateway = {
   /**
-   * Answers one request: with a challenge, with the outcome of a payment action, or with the work.
+   * Answers one request: with a challenge, with the outcome of a payment action, with what stands in a channel, or with
+   * the work. To find their channels again payers ask at `/.well-known/subfen/channels/{id}`: route that here as well.
    *
    * @param request - The request.
    * @param offer - What it costs.
@@ -114,6 +116,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const funding = createFunding(seller);
   const closing = createClosing(seller, drainTimeout);
+  const channelStatus = createChannelStatus(seller);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const checkedAt = new Map<Hex, number>();
@@ -319,7 +322,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
 
   async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
     try {
-      return await respond(request, offer, work);
+      return (await channelStatus(request)) ?? (await respond(request, offer, work));
     } catch (error) {
       return toProblemResponse(error, () => ({}));
     }
