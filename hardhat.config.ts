@@ -18,6 +18,8 @@ const compiler = (settings: { runs: number; viaIR: boolean }) => ({
   },
 });
 
+const build = process.env.SUBFEN_BUILD;
+
 export default defineConfig({
   plugins: [hardhatToolboxMochaEthers],
   solidity: {
@@ -28,10 +30,9 @@ export default defineConfig({
   },
   paths: {
     ignition: ".",
-    // Scripts that measure or deploy work on the production build, which is kept apart: see scripts/production.ts.
-    ...(process.env.SUBFEN_PROFILE === "production"
-      ? { artifacts: "./artifacts/production", cache: "./cache/production" }
-      : {}),
+    // Other builds are kept apart: the one that is measured and deployed (scripts/production.ts), and the one that counts
+    // which lines ran (scripts/coverage.ts). Within `artifacts` they would be taken for parts of the plain build.
+    ...(build === undefined ? {} : { artifacts: `./cache/${build}/artifacts`, cache: `./cache/${build}` }),
     tests: { mocha: "./test", solidity: "./test/solidity" },
   },
   networks: {
@@ -52,5 +53,5 @@ export default defineConfig({
       },
     },
   },
-  typechain: { outDir: process.env.SUBFEN_PROFILE === "production" ? "./artifacts/production/types" : "./types" },
+  typechain: { outDir: build === undefined ? "./types" : `./cache/${build}/types` },
 });

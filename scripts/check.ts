@@ -1,9 +1,9 @@
 // `npm run check`: everything about the repository that needs no test run. Prints each step, stops at none, fails if any did.
 import { spawnSync } from "node:child_process";
 
-type Step = { name: string; command: string; args: string[]; isFaulty?: (output: string) => boolean };
+import { hardhat } from "./hardhat.ts";
 
-const hardhat = ["--conditions=subfen-source", "node_modules/hardhat/dist/src/cli.js"];
+type Step = { name: string; command: string; args: string[]; isFaulty?: (output: string) => boolean };
 
 /** The compiler warns once about any use of transient storage; OpenZeppelin's guard is the use it calls safe. */
 function hasWarning(output: string): boolean {

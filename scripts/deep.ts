@@ -1,17 +1,38 @@
-// `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the model.
+// `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
+// model, coverage of the contracts. Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
-const hardhat = ["--conditions=subfen-source", "node_modules/hardhat/dist/src/cli.js"];
-const runs = [
-  ["test", "solidity", "--test-profile", "deep"],
-  ["test", "mocha", "test/model/paymentChannels.test.ts"],
+import { capture, hardhat } from "./hardhat.ts";
+
+type Run = { name: string; args: string[]; env?: Record<string, string> };
+
+const model = (seeds: string): Run => ({
+  name: `model, seeds ${seeds}`,
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/model/paymentChannels.test.ts"],
+  env: { SUBFEN_SEEDS: seeds },
+});
+const runs: Run[] = [
+  model("1,2,3,4,5"),
+  model("6,7,8,9,10"),
+  { name: "coverage", args: ["scripts/coverage.ts"] },
+  { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },
 ];
 
-let status = 0;
-for (const args of runs) {
-  console.log(`\n> hardhat ${args.join(" ")}`);
-  const env = { ...process.env, SUBFEN_DEEP: "1" };
-  const result = spawnSync(process.execPath, [...hardhat, ...args], { env, stdio: "inherit" });
-  if (result.status !== 0) status = 1;
+const isBuilt = spawnSync(process.execPath, [...hardhat, "build", "--quiet"], { stdio: "inherit" }).status === 0;
+if (!isBuilt) process.exit(1);
+const started = Date.now();
+const queue = runs.values();
+let failed = 0;
+
+async function work(): Promise<void> {
+  for (const { name, args, env = {} } of queue) {
+    console.log(`started: ${name}`);
+    const { ok, output } = await capture(args, { env });
+    if (!ok) failed++;
+    const seconds = Math.round((Date.now() - started) / 1000);
+    console.log(`\n${ok ? "passed" : "FAILED"} after ${seconds} s: ${name}\n${output.trimEnd()}\n`);
+  }
 }
-process.exit(status);
+
+await Promise.all([work(), work()]);
+process.exit(failed === 0 ? 0 : 1);

@@ -19,8 +19,8 @@ const contracts = [
   { name: "MockDigitalYuan", source: "contracts/token/MockDigitalYuan.sol", file: "mockDigitalYuan" },
 ];
 
-const isProduction = process.env.SUBFEN_PROFILE === "production";
-const artifacts = isProduction ? "artifacts/production" : "artifacts";
+const isProduction = process.env.SUBFEN_BUILD === "production";
+const artifacts = isProduction ? "cache/production/artifacts" : "artifacts";
 const isCheck = process.argv.includes("--check");
 const header = "// Made by `npm run generate` from the compiler's artifacts. Do not edit.\n";
 const codesName = isProduction ? "productionCodes" : "defaultCodes";

@@ -2,11 +2,12 @@
 // `node scripts/production.ts scripts/gas.ts --check`.
 import { spawnSync } from "node:child_process";
 
-const env = { ...process.env, SUBFEN_PROFILE: "production" };
-const conditions = "--conditions=subfen-source";
+import { hardhat } from "./hardhat.ts";
+
+const env = { ...process.env, SUBFEN_BUILD: "production" };
 
 function run(args: string[]): void {
-  const { status } = spawnSync(process.execPath, [conditions, ...args], { env, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, args, { env, stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -17,6 +18,6 @@ const contracts = [
   "contracts/test/GasToken.sol",
 ];
 const build = ["build", "--build-profile", "production", "--no-tests", "--quiet", ...contracts];
-run(["node_modules/hardhat/dist/src/cli.js", ...build]);
+run([...hardhat, ...build]);
 const [script, ...args] = process.argv.slice(2);
-if (script !== undefined) run([script, ...args]);
+if (script !== undefined) run(["--conditions=subfen-source", script, ...args]);

@@ -50,9 +50,16 @@ export function createChannelModel(parameters: {
     throw new Refused(name, args);
   };
 
-  function idOf({ payer, payee, token, salt, authorizedSigner }: Terms): string {
+  const ids = new WeakMap<Terms, string>();
+
+  function idOf(terms: Terms): string {
+    const known = ids.get(terms);
+    if (known !== undefined) return known;
+    const { payer, payee, token, salt, authorizedSigner } = terms;
     const types = ["address", "address", "address", "bytes32", "address", "address", "uint256"];
-    return keccak256(coder.encode(types, [payer, payee, token, salt, authorizedSigner, contract, chainId]));
+    const id = keccak256(coder.encode(types, [payer, payee, token, salt, authorizedSigner, contract, chainId]));
+    ids.set(terms, id);
+    return id;
   }
 
   const read = (id: string): ChannelState =>

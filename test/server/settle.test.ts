@@ -6,6 +6,7 @@ import {
   isSubfenError,
   parseYuan,
   requestCloseChannel,
+  setOperator,
   settleChannel,
   withdrawChannel,
 } from "../../sdk/src/index.ts";
@@ -61,6 +62,83 @@ describe("settleAll", () => {
     expect(await stall.record(channels[0]!)).to.include({ settled: 3n * price, spent: 3n * price });
   });
 
+  it("settles many channels in one transaction, and more than a hundred in two", async () => {
+    const own = await createWorld();
+    const shop = await openStall(own);
+    for (let i = 0; i < 102; i++) await shop.buy(await shop.open({ deposit: price }), price);
+    const before = await own.balanceOf(own.seller.address);
+    const sent = await transactionsOf(own);
+    const { settled, failed } = await shop.gateway.settleAll();
+    expect(failed).to.deep.equal([]);
+    expect(new Set(settled.map(({ channelId }) => channelId))).to.have.lengthOf(102);
+    expect(settled.every(({ amount }) => amount === price)).to.equal(true);
+    const hashes = settled.map(({ txHash }) => txHash);
+    expect([...new Set(hashes)].map((one) => hashes.filter((hash) => hash === one).length)).to.deep.equal([100, 2]);
+    expect(await transactionsOf(own)).to.equal(sent + 2);
+    expect(await own.balanceOf(own.seller.address)).to.equal(before + 102n * price);
+    await shop.close();
+  });
+
+  it("tells which claims of a batch were left out, and why; the others are settled", async () => {
+    const own = await createWorld();
+    const node = watchedClient(own);
+    const shop = await openStall(own, { gateway: { client: node.client } });
+    const contract = own.channels.address;
+    const [lost, taken, good, last] = [
+      await shop.open({ deposit }),
+      await shop.open({ deposit }),
+      await shop.open({ deposit }),
+      await shop.open({ deposit }),
+    ];
+    for (const channel of [lost, taken, good, last]) await shop.buy(channel, price);
+    const [operator] = (await own.ethers.getSigners()).slice(-1);
+    await setOperator(own.sellerClient, { contract, operator: operator!.address as `0x${string}`, approved: true });
+    await requestCloseChannel(own.payerClient, { contract, terms: lost.terms });
+    await own.networkHelpers.time.increase(901);
+    // Between the look at the chain and the transaction, one is withdrawn and one settled by another process.
+    let isDone = false;
+    node.before = async (method) => {
+      if (method !== "eth_sendRawTransaction" || isDone) return;
+      isDone = true;
+      await withdrawChannel(own.payerClient, { contract, terms: lost.terms });
+      const { signature } = await shop.voucher(taken, price);
+      const claim = { terms: taken.terms, amount: price, cumulativeAmount: price, signature };
+      await own.channels.contract.connect(operator).getFunction("settle")(claim);
+    };
+    const { settled, failed } = await shop.gateway.settleAll();
+    expect(isDone).to.equal(true);
+    expect(settled.map(({ channelId }) => channelId)).to.deep.equal([good.channelId, last.channelId]);
+    expect(failed.map(({ channelId }) => channelId)).to.deep.equal([lost.channelId]);
+    expect(isSubfenError(failed[0]?.error, "earnings-lost")).to.equal(true);
+    expect(await shop.gateway.settleAll()).to.deep.equal({ settled: [], failed: [] });
+    await shop.close();
+  });
+
+  it("tells the contract's reason for what was left out where the chain cannot be read afterwards", async () => {
+    const own = await createWorld();
+    const node = watchedClient(own);
+    const shop = await openStall(own, { gateway: { client: node.client } });
+    const contract = own.channels.address;
+    const [lost, good] = [await shop.open({ deposit }), await shop.open({ deposit })];
+    for (const channel of [lost, good]) await shop.buy(channel, price);
+    await requestCloseChannel(own.payerClient, { contract, terms: lost.terms });
+    await own.networkHelpers.time.increase(901);
+    let isSent = false;
+    node.before = async (method) => {
+      if (method === "eth_call" && isSent) throw new Error("cut");
+      if (method !== "eth_sendRawTransaction") return;
+      isSent = true;
+      await withdrawChannel(own.payerClient, { contract, terms: lost.terms });
+    };
+    const { settled, failed } = await shop.gateway.settleAll();
+    expect(settled.map(({ channelId }) => channelId)).to.deep.equal([good.channelId]);
+    expect(failed.map(({ channelId }) => channelId)).to.deep.equal([lost.channelId]);
+    expect(isSubfenError(failed[0]?.error, "claim-skipped")).to.equal(true);
+    const reason = own.channels.contract.interface.getError("ChannelFinalized")?.selector;
+    expect(failed[0]?.error).to.include({ reason });
+    await shop.close();
+  });
+
   it("run again sends nothing, until more was earned", async () => {
     await sell();
     await stall.gateway.settleAll();
@@ -77,8 +155,10 @@ describe("settleAll", () => {
   it("run twice at once captures once", async () => {
     await sell();
     const before = await earned();
+    const sent = await transactionsOf(world);
     await Promise.all([stall.gateway.settleAll(), stall.gateway.settleAll()]);
     expect(await earned()).to.equal(before + 4n * price);
+    expect(await transactionsOf(world)).to.equal(sent + 1);
     expect(await stall.gateway.settleAll()).to.deep.equal({ settled: [], failed: [] });
   });
 
@@ -105,12 +185,19 @@ describe("settleAll", () => {
   it("has nothing to do where another process was first", async () => {
     await sell();
     const [first] = channels;
-    const { signature } = await stall.voucher(first!, 3n * price);
-    const claim = { terms: first!.terms, amount: 3n * price, cumulativeAmount: 3n * price, signature };
-    await settleChannel(world.sellerClient, { contract: world.channels.address, claim });
+    const settleElsewhere = async (amount: bigint): Promise<void> => {
+      const { signature } = await stall.voucher(first!, amount);
+      const claim = { terms: first!.terms, amount, cumulativeAmount: amount, signature };
+      await settleChannel(world.sellerClient, { contract: world.channels.address, claim });
+    };
+    await settleElsewhere(3n * price);
     const { settled, failed } = await stall.gateway.settleAll();
     expect(failed).to.deep.equal([]);
     expect(settled.map(({ channelId }) => channelId)).to.deep.equal([channels[1]!.channelId]);
+
+    await stall.buy(first!, 4n * price);
+    await settleElsewhere(4n * price);
+    expect(await stall.gateway.settleAll()).to.deep.equal({ settled: [], failed: [] });
   });
 
   it("is not stopped by one channel that fails, and tells which and why", async () => {

@@ -1,48 +1,18 @@
 import type { Hex } from "viem";
 
 import { closeChannel } from "../chain/closeChannel.ts";
-import { type Claim, settleChannel } from "../chain/settleChannel.ts";
-import { SubfenError } from "../errors.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Statement } from "../wire/session.ts";
 import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
-
-/** What settling one channel came to. */
-export type Settlement = {
-  readonly channelId: Hex;
-  /** Base units captured by it; what the payee earned since the last settlement. */
-  readonly amount: bigint;
-  /** The transaction. */
-  readonly txHash: Hex;
-};
-
-/** A channel that could not be settled now; the next try takes it up again. */
-export type SettlementFailure = { readonly channelId: Hex; readonly error: Error };
-
-/** A channel was closed before all that was earned on it was settled: the rest is lost. */
-export class EarningsLostError extends SubfenError {
-  override readonly name = "EarningsLostError";
-  /** Base units. */
-  readonly amount: bigint;
-
-  constructor(channelId: Hex, amount: bigint) {
-    super(`Channel ${channelId} was closed before ${amount} base units of its earnings were settled.`, {
-      code: "earnings-lost",
-      metaMessages: ["Settle at least once in every grace period of the contract."],
-    });
-    this.amount = amount;
-  }
-}
+import { claimOf } from "./settling.ts";
 
 /** A channel at its end; without a transaction when an earlier try had closed it. */
 type Closed = { channel: ChannelRecord; txHash: Hex | undefined };
 
-/** The part of a gateway that brings money home. */
+/** The part of a gateway that ends channels. */
 export type Closing = {
   /** Closes a channel for its payer: stops new work, waits for what runs, captures what was earned, refunds the rest. */
   close(statement: Statement): Promise<Closed>;
-  /** Captures what was earned on every channel. See {@link Gateway.settleAll}. */
-  settleAll(): Promise<{ settled: Settlement[]; failed: SettlementFailure[] }>;
 };
 
 /** Makes the closing part of a gateway. A payer that wants to close waits up to `drainTimeout` for its own calls. */
@@ -68,7 +38,7 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
     try {
       const channel = await drain(channelId);
       const claim = claimOf(channel);
-      const txHash = await seller.transact(() => closeChannel(client, { contract, claim }));
+      const { transactionHash: txHash } = await seller.transact(() => closeChannel(client, { contract, claim }));
       const { deposit, closeRequestedAt } = channel;
       const end = { deposit, settled: claim.amount, closeRequestedAt, finalized: true };
       return { channel: (await ledger.updateChain(channelId, end)) ?? channel, txHash };
@@ -101,35 +71,5 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
       closings.set(channelId, running);
       return running;
     },
-
-    async settleAll() {
-      const settled: Settlement[] = [];
-      const failed: SettlementFailure[] = [];
-      for await (const record of ledger.channels()) {
-        const { channelId } = record;
-        try {
-          if (record.finalized || record.spent <= record.settled) continue;
-          const channel = await ledger.updateChain(channelId, await readChain(seller, channelId));
-          if (!channel || channel.spent <= channel.settled) continue;
-          if (channel.finalized) throw new EarningsLostError(channelId, channel.spent - channel.settled);
-          const claim = claimOf(channel);
-          const txHash = await seller.transact(() => settleChannel(client, { contract, claim }));
-          settled.push({ channelId, amount: claim.amount - channel.settled, txHash });
-          // Should this fail, the next run reads it before it settles.
-          await readChain(seller, channelId).then(
-            (chain) => ledger.updateChain(channelId, chain),
-            () => undefined,
-          );
-        } catch (error) {
-          failed.push({ channelId, error: error instanceof Error ? error : new Error(String(error)) });
-        }
-      }
-      return { settled, failed };
-    },
   };
-}
-
-/** The best statement, capturing what was earned and not what was authorised. */
-function claimOf({ terms, spent, settled, accepted, signature }: ChannelRecord): Claim {
-  return { terms, amount: spent > settled ? spent : settled, cumulativeAmount: accepted, signature };
 }

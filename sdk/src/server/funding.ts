@@ -1,7 +1,6 @@
-import { type Address, type Hex, isAddressEqual, parseEventLogs, type TransactionReceipt } from "viem";
+import { type Address, type Hex, isAddressEqual, type TransactionReceipt } from "viem";
 import { waitForTransactionReceipt } from "viem/actions";
 
-import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
 import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/fundChannel.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
@@ -9,7 +8,7 @@ import { computeChannelId } from "../protocol/channelId.ts";
 import { openAuthorizationNonce, topUpAuthorizationNonce } from "../protocol/receiveWithAuthorization.ts";
 import type { Terms } from "../protocol/terms.ts";
 import type { FundingAuthorization, SessionPayload } from "../wire/session.ts";
-import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
+import { eventsOf, ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
 
 type OpenPayload = Extract<SessionPayload, { action: "open" }>;
 type TopUpPayload = Extract<SessionPayload, { action: "topUp" }>;
@@ -53,11 +52,6 @@ export function createFunding(seller: Seller): Funding {
     throw new ProblemError("transaction-reverted", "The funding transaction was mined but reverted.", { txHash: hash });
   }
 
-  function eventsOf<name extends "ChannelOpened" | "ChannelToppedUp">(receipt: TransactionReceipt, eventName: name) {
-    const logs = receipt.logs.filter((log) => isAddressEqual(log.address, seller.contract));
-    return parseEventLogs({ abi: paymentChannelsAbi, eventName, logs });
-  }
-
   function requireAuthorization(authorization: FundingAuthorization, amount: bigint, nonce: Hex): void {
     const now = BigInt(Math.floor(seller.now() / 1000));
     const fault = !isAddressEqual(authorization.to, seller.contract)
@@ -77,7 +71,7 @@ export function createFunding(seller: Seller): Funding {
   async function sendOpening(terms: Terms, channelId: Hex, payload: OpenPayload): Promise<Hex | undefined> {
     const { funding } = payload;
     if (funding.type === "hash") {
-      const opened = eventsOf(await requireReceipt(funding.hash), "ChannelOpened");
+      const opened = eventsOf(seller, await requireReceipt(funding.hash), "ChannelOpened");
       if (opened.some(({ args }) => args.channelId === channelId)) return funding.hash;
       throw new ProblemError("channel-not-found", "The transaction did not open this channel.", { channelId });
     }
@@ -94,7 +88,7 @@ export function createFunding(seller: Seller): Funding {
     requireCovered(payload, deposit);
     const call = { contract, terms, deposit, authorization, signature };
     try {
-      return await seller.transact(() => openChannelWithAuthorization(client, call));
+      return (await seller.transact(() => openChannelWithAuthorization(client, call))).transactionHash;
     } catch (cause) {
       // An earlier try may have been mined, its outcome lost; or somebody else has sent it.
       const isRefused = cause instanceof ContractRefusedError || cause instanceof TransactionRevertedError;
@@ -106,7 +100,7 @@ export function createFunding(seller: Seller): Funding {
   async function sendTopUp(channel: ChannelRecord, payload: TopUpPayload): Promise<Hex | undefined> {
     const { funding, additionalDeposit, channelId } = payload;
     if (funding.type === "hash") {
-      const toppedUp = eventsOf(await requireReceipt(funding.hash), "ChannelToppedUp");
+      const toppedUp = eventsOf(seller, await requireReceipt(funding.hash), "ChannelToppedUp");
       if (toppedUp.some(({ args }) => args.channelId === channelId)) return funding.hash;
       throw new ProblemError("transaction-reverted", "The transaction did not top this channel up.", { channelId });
     }
@@ -119,7 +113,7 @@ export function createFunding(seller: Seller): Funding {
     const { client, contract } = seller;
     const call = { contract, terms: channel.terms, additionalDeposit, topUpSalt, authorization, signature };
     try {
-      return await seller.transact(() => topUpChannelWithAuthorization(client, call));
+      return (await seller.transact(() => topUpChannelWithAuthorization(client, call))).transactionHash;
     } catch (cause) {
       // The authorization was used: by an earlier try of the same credential, since its nonce binds this top-up.
       if (cause instanceof ContractRefusedError && /used/i.test(cause.errorName ?? "")) return undefined;

@@ -14,12 +14,13 @@ import { formatSessionRequest, parseSessionPayload, parseSessionRequest, type St
 import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
-import { type Closing, createClosing } from "./closing.ts";
+import { createClosing } from "./closing.ts";
 import { createFunding } from "./funding.ts";
 import { perform, withReceipt } from "./perform.ts";
 import type { Price } from "./price.ts";
 import { hashRequest, readBody } from "./requestBody.ts";
 import { createTransact, ProblemError, readChain, requireStatement, type Seller } from "./seller.ts";
+import { createSettling, type Settlements } from "./settling.ts";
 import { createVoucherVerifier } from "./voucherVerifier.ts";
 
 /** What is sold on a route. */
@@ -53,11 +54,12 @@ export type Gateway = {
    */
   protect(offer: Offer, work: Work): (request: Request) => Promise<Response>;
   /**
-   * Captures what was earned on every channel: the best statement of each, the amount bound to what succeeded.
+   * Captures what was earned on every channel: the best statement of each, the amount bound to what succeeded, up to a
+   * hundred channels in one transaction. A run waits for the one before it.
    *
    * @returns The settlements with their transactions, and the channels that could not be settled now, with the reason.
    */
-  settleAll: Closing["settleAll"];
+  settleAll(): Promise<Settlements>;
   /** The ledger in use. */
   readonly ledger: Ledger;
 };
@@ -331,7 +333,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   return {
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
-    settleAll: closing.settleAll,
+    settleAll: createSettling(seller),
     ledger,
   };
 }

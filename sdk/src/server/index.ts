@@ -1,5 +1,4 @@
 export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
-export { EarningsLostError, type Settlement, type SettlementFailure } from "./closing.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, UnsuitableContractError, type Work } from "./gateway.ts";
 export { paid } from "./hono.ts";
@@ -11,5 +10,12 @@ export {
   pricePerRequest,
   UnmeteredAnswerError,
 } from "./price.ts";
+export {
+  ClaimSkippedError,
+  EarningsLostError,
+  type Settlement,
+  type SettlementFailure,
+  type Settlements,
+} from "./settling.ts";
 export { createVoucherVerifier, type VoucherVerifier } from "./voucherVerifier.ts";
 export * from "../ledger/index.ts";

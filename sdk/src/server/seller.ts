@@ -1,6 +1,14 @@
-import type { Address, Hex } from "viem";
+import {
+  type Address,
+  type ContractEventName,
+  type Hex,
+  isAddressEqual,
+  parseEventLogs,
+  type TransactionReceipt,
+} from "viem";
 
-import { getChannel } from "../chain/channels.ts";
+import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
+import { getChannel, getChannels } from "../chain/channels.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import { type ChainClient, confirmTransaction } from "../chain/write.ts";
 import { isSubfenError, SubfenError } from "../errors.ts";
@@ -29,7 +37,7 @@ export type Seller = {
   /** The clock, in milliseconds. */
   readonly now: () => number;
   /** Sends a transaction and waits for its outcome. */
-  readonly transact: (send: () => Promise<Hex>) => Promise<Hex>;
+  readonly transact: (send: () => Promise<Hex>) => Promise<TransactionReceipt>;
 };
 
 /** A request that cannot be served, thrown anywhere and answered in one place. */
@@ -50,14 +58,10 @@ export class ProblemError extends SubfenError {
  *
  * @param client - The seller's client.
  * @param confirmations - Blocks to wait for.
- * @returns The function; it resolves to the hash once the transaction has succeeded.
+ * @returns The function; it resolves to the receipt once the transaction has succeeded.
  */
 export function createTransact(client: ChainClient, confirmations: number): Seller["transact"] {
-  return async (send) => {
-    const hash = await send();
-    await confirmTransaction(client, { hash, confirmations });
-    return hash;
-  };
+  return async (send) => confirmTransaction(client, { hash: await send(), confirmations });
 }
 
 /**
@@ -65,12 +69,27 @@ export function createTransact(client: ChainClient, confirmations: number): Sell
  *
  * @throws {ProblemError} when the node does not answer.
  */
-export async function readChain(seller: Seller, channelId: Hex): Promise<ChainState> {
-  try {
-    return await getChannel(seller.client, { contract: seller.contract, channelId });
-  } catch (cause) {
-    throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
-  }
+export function readChain({ client, contract }: Seller, channelId: Hex): Promise<ChainState> {
+  return getChannel(client, { contract, channelId }).catch(throwUnreachable);
+}
+
+/** As `readChain`, for many channels in one call, in the order of their ids. */
+export function readChains({ client, contract }: Seller, channelIds: readonly Hex[]): Promise<readonly ChainState[]> {
+  return getChannels(client, { contract, channelIds }).catch(throwUnreachable);
+}
+
+function throwUnreachable(cause: unknown): never {
+  throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
+}
+
+/** The channel contract's events of one kind in a transaction, in their order. */
+export function eventsOf<name extends ContractEventName<typeof paymentChannelsAbi>>(
+  { contract }: Seller,
+  receipt: TransactionReceipt,
+  eventName: name,
+) {
+  const logs = receipt.logs.filter((log) => isAddressEqual(log.address, contract));
+  return parseEventLogs({ abi: paymentChannelsAbi, eventName, logs });
 }
 
 /**

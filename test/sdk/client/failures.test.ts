@@ -340,13 +340,21 @@ describe("payingFetch when things fail", () => {
 
     it("waits for running calls", async () => {
       shop = await openShop();
-      shop.work = async (request) => {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        return new Response(await request.text());
-      };
+      let started = 0;
+      let finish: () => void = () => undefined;
+      const finished = new Promise<void>((resolve) => (finish = resolve));
+      const allStarted = new Promise<void>((resolve) => {
+        shop.work = async (request) => {
+          if (++started === 3) resolve();
+          await finished;
+          return new Response(await request.text());
+        };
+      });
       const calls = ["a", "b", "c"].map((body) => shop.post(body));
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      const [closed] = await shop.paying.close();
+      await allStarted;
+      const closing = shop.paying.close();
+      finish();
+      const [closed] = await closing;
       for (const call of calls) expect((await call).status).to.equal(200);
       expect(closed).to.include({ paid: 3n * price });
     });
