@@ -4,7 +4,12 @@ import { SubfenError } from "../errors.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import type { Challenge } from "../wire/challenge.ts";
 import { isObject } from "../wire/encoding.ts";
-import { formatSessionPayload, formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
+import {
+  formatSessionPayload,
+  formatSessionRequest,
+  parseSessionPayload,
+  parseSessionRequest,
+} from "../wire/session.ts";
 import type { PendingFunding } from "./funding.ts";
 import type { PaidCallState } from "./paidCalls.ts";
 import type { PurseState } from "./purse.ts";
@@ -55,10 +60,11 @@ export function formatBuyerState(state: BuyerState): string {
  *
  * @param text - The text.
  * @param account - Whose it must be.
+ * @param chainId - The chain its channels must be on, if that is known.
  * @returns The state.
- * @throws {StoreUnreadableError} when it is cut off, not ours, of another version, or of another account.
+ * @throws {StoreUnreadableError} when it is cut off, not ours, of another version, another account or another chain.
  */
-export function parseBuyerState(text: string, account: Address): BuyerState {
+export function parseBuyerState(text: string, account: Address, chainId: number | undefined): BuyerState {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -79,6 +85,12 @@ export function parseBuyerState(text: string, account: Address): BuyerState {
   }
   if (state.account.toLowerCase() !== account.toLowerCase()) {
     throw new StoreUnreadableError(`it belongs to ${state.account}, not to ${account}`);
+  }
+  for (const { pinned } of state.sellers) {
+    const kept = pinned === undefined ? chainId : parseSessionRequest(pinned).chainId;
+    if (chainId !== undefined && kept !== chainId) {
+      throw new StoreUnreadableError(`its channels are on chain ${kept}, the client is on chain ${chainId}`);
+    }
   }
   return state;
 }
@@ -152,6 +164,9 @@ const purse: Read<PurseState> = object({
     return [statement, ceiling] as const;
   }),
   used: list(amount),
+  told: amount,
+  settledInSum: amount,
+  doubled: amount,
 });
 const pending: Read<PendingFunding> = object({
   payload: (value) => {
@@ -169,7 +184,7 @@ const call: Read<PaidCallState> = object({
   identity: text,
   idempotencyKey: text,
   isKeyed: flag,
-  isSettled: flag,
+  isAnswered: flag,
   ceiling: amount,
   statement: object({ channelId: bytes32, cumulativeAmount: amount, signature }),
 });

@@ -85,13 +85,12 @@ export async function complete(response: Response): Promise<Response> {
  * What makes two calls the same one tried again, whoever tries, also after a restart.
  *
  * @param call - The call.
- * @returns Method and address, with the caller's own key, which it gives each call once, or else the body's digest.
+ * @returns Method, address and the body's digest, with the caller's own key if it gave one.
  */
 export async function identityOf(call: Call): Promise<string> {
-  const where = `${call.method} ${call.url.href}`;
-  if (call.isKeyed) return `${where} key ${call.idempotencyKey}`;
   const digest = await crypto.subtle.digest("SHA-256", call.body ?? new Uint8Array());
-  return `${where} body ${bytesToBase64Url(new Uint8Array(digest))}`;
+  const parts = [call.method, call.url.href, bytesToBase64Url(new Uint8Array(digest))];
+  return (call.isKeyed ? [...parts, call.idempotencyKey] : parts).join(" ");
 }
 
 /**

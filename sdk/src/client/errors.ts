@@ -109,10 +109,11 @@ export class FundingRefusedError extends SubfenError {
 export class FundingPendingError extends SubfenError {
   override readonly name = "FundingPendingError";
 
-  constructor(origin: string, channelId: string) {
+  constructor(origin: string, channelId: string, cause?: unknown) {
     super(`A transaction that funds channel ${channelId} to ${origin} is not mined yet.`, {
       code: "funding-pending",
       metaMessages: ["Make the same call again when it is. If it never is, replace it by another of the same nonce."],
+      ...(cause === undefined ? {} : { cause }),
     });
   }
 }
@@ -124,7 +125,9 @@ export class RecoveryFailedError extends SubfenError {
   constructor(origin: string, channelId: string, cause: unknown) {
     super(`${origin} does not tell what stands in channel ${channelId}.`, {
       code: "recovery-failed",
-      metaMessages: ["Nothing was paid. Make the same call again later, or leave recoverFrom out to open a new channel."],
+      metaMessages: [
+        "Nothing was paid. Make the same call again later, or leave recoverFrom out to open a new channel.",
+      ],
       cause,
     });
   }

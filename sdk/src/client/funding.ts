@@ -8,7 +8,7 @@ import { isSubfenError } from "../errors.ts";
 import { computeChannelId } from "../protocol/channelId.ts";
 import type { Terms } from "../protocol/terms.ts";
 import { readProblem } from "../wire/problem.ts";
-import type { Funding, SessionPayload } from "../wire/session.ts";
+import type { Funding, SessionPayload, SessionRequest } from "../wire/session.ts";
 import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
 import {
   DepositAboveLimitError,
@@ -19,7 +19,14 @@ import {
 } from "./errors.ts";
 import { createPurse } from "./purse.ts";
 import { recover } from "./recover.ts";
-import { type Buyer, sendAction, type SellerSession, type SessionOffer, signStatement, takeOffer } from "./sellerSession.ts";
+import {
+  type Buyer,
+  sendAction,
+  type SellerSession,
+  type SessionOffer,
+  signStatement,
+  takeOffer,
+} from "./sellerSession.ts";
 import { isRelayed } from "./wallet.ts";
 
 type FundingPayload = Extract<SessionPayload, { action: "open" | "topUp" }>;
@@ -34,7 +41,7 @@ export type PendingFunding = {
   readonly terms: Terms;
   /** Unix time of the chain, in seconds, from which an authorization is worthless; 0 for a transaction of our own. */
   readonly validBefore: bigint;
-  /** A transaction of our own: the nonce it has or gets, and a block that is older. */
+  /** A transaction of our own, once it may have been sent: its nonce, a block that is older, and its hash if known. */
   readonly own?: { readonly nonce: number; readonly fromBlock: bigint; readonly hash: Hex | undefined } | undefined;
 };
 
@@ -50,26 +57,26 @@ export type PendingFunding = {
 export async function fund(session: SellerSession, offer: SessionOffer, needed: bigint, buyer: Buyer): Promise<void> {
   const { wallet, journal } = buyer;
   await wallet.requireSafe(offer.request);
-  if (!session.purse && !session.pending && !session.isSearched && buyer.recoverFrom !== undefined) {
-    await recover(session, offer, buyer.recoverFrom, buyer);
+  const { recoverFrom } = buyer;
+  if (!session.purse && !session.pending && !session.isSearched && recoverFrom !== undefined) {
+    await wallet.inTurn(() => recover(session, offer, recoverFrom, buyer));
     if (session.purse) return;
   }
-  let payload = session.pending && (await settleOutcome(session, session.pending, buyer));
-  if (!payload) {
-    const pending = await prepareFunding(session, offer, needed, buyer);
-    if (!pending) return;
-    session.pending = pending;
-    // What was signed, or the nonce that is used next, must be known to whoever comes after us.
-    await journal.commit();
-    payload = pending.own ? await sendOwn(session, pending, buyer) : pending.payload;
+  if (session.pending && (await outcomeOf(session, session.pending, buyer)) === "void") {
+    forgetPending(session, buyer);
   }
-  const { pending } = session;
-  if (!pending) return;
+  if (!session.pending) {
+    session.pending = await prepareFunding(session, offer, needed, buyer);
+    if (!session.pending) return;
+    // What was signed must be known to whoever comes after us, before anybody else can know it.
+    await journal.commit();
+  }
+  const { payload: signed, before, amount, terms } = session.pending;
+  const payload = signed.funding.type === "hash" ? await sendOwn(session, buyer) : signed;
   const { channelId } = payload;
   const receipt = await present(session, offer, payload, buyer);
   session.pending = undefined;
   session.isSearched = true;
-  const { before, amount, terms } = pending;
   if (payload.action === "topUp" && session.purse) {
     session.purse.setDeposit(max(session.purse.deposit, before + amount));
   } else session.purse = createPurse({ channelId, terms, deposit: amount });
@@ -112,17 +119,12 @@ async function prepareFunding(
   budget.committed += amount;
   try {
     let funding: Funding = { type: "hash", hash: zeroHash };
-    let own: PendingFunding["own"];
     let validBefore = 0n;
     if (isRelayed(request)) {
       funding = purse
         ? await wallet.authorizeTopUp(request, channelId, amount, salt)
         : await wallet.authorizeOpening(request, terms, amount);
       ({ validBefore } = funding.authorization);
-    } else {
-      await wallet.approve(request, amount);
-      const { all: nonce } = await wallet.countSent();
-      own = { nonce, fromBlock: await getBlockNumber(wallet.client, { cacheTime: 0 }), hash: undefined };
     }
     const payload: FundingPayload = purse
       ? { action: "topUp", channelId, additionalDeposit: amount, salt, funding }
@@ -133,7 +135,7 @@ async function prepareFunding(
           funding,
           ...(await signStatement(wallet, request, channelId, 0n)),
         };
-    return { payload, before, amount, terms, validBefore, own };
+    return { payload, before, amount, terms, validBefore };
   } catch (error) {
     budget.committed -= amount;
     throw error;
@@ -141,106 +143,102 @@ async function prepareFunding(
 }
 
 /**
- * Finds out what became of a funding that was begun before.
+ * Looks what became of a funding.
  *
- * @returns What to present, or `undefined` when it is certain that nothing came of it.
- * @throws {FundingPendingError} while its transaction is on its way.
- */
-async function settleOutcome(
-  session: SellerSession,
-  pending: PendingFunding,
-  buyer: Buyer,
-): Promise<FundingPayload | undefined> {
-  if (pending.own) return sendOwn(session, pending, buyer);
-  if ((await outcomeOf(session, pending, buyer)) !== "expired") return pending.payload;
-  forget(session, pending, buyer);
-  return undefined;
-}
-
-/**
- * Looks what became of an authorization.
- *
- * @returns `used` when the money is in the channel, `expired` when it never will be, `open` as long as it may be used.
+ * @returns `used` when the money is in the channel, `void` when it never will be, `unsent` when a transaction of our own
+ * has not left, `open` while it may still be mined.
  */
 export async function outcomeOf(
-  session: SellerSession,
-  pending: PendingFunding,
+  { pinned }: SellerSession,
+  { payload, before, validBefore, own }: PendingFunding,
   { wallet }: Buyer,
-): Promise<"used" | "expired" | "open"> {
-  const contract = session.pinned?.escrowContract;
-  if (!contract) return "open";
-  // The clock first: what is not used by then is not used later. Ours may be ahead of the chain's.
-  const now = await wallet.chainTime();
-  const { deposit, finalized } = await wallet.readChannel(contract, pending.payload.channelId);
-  if (finalized) return "expired";
-  if (deposit > pending.before) return "used";
-  return now >= pending.validBefore ? "expired" : "open";
+): Promise<"used" | "void" | "unsent" | "open"> {
+  if (!pinned) return "open";
+  const isOwn = payload.funding.type === "hash";
+  // Clock and count come first: what is not used by then is not used later. Ours may be ahead of the chain's.
+  const now = isOwn ? 0n : await wallet.chainTime();
+  const sent = own && (await wallet.countSent());
+  const { deposit, finalized } = await wallet.readChannel(pinned.escrowContract, payload.channelId);
+  if (deposit > before) return "used";
+  if (finalized) return "void";
+  if (!isOwn) return now >= validBefore ? "void" : "open";
+  if (!own || !sent || (own.hash === undefined && sent.all <= own.nonce)) return "unsent";
+  // Another transaction took the nonce; unless the node that counted is ahead of the one that read the channel.
+  const isReplaced = sent.mined > own.nonce && !(own.hash && (await wallet.isKnown(own.hash)));
+  return isReplaced ? "void" : "open";
 }
 
 /** Nothing came of it: the money may be used otherwise. */
-export function forget(session: SellerSession, pending: PendingFunding, { budget, journal }: Buyer): void {
-  if (session.pending !== pending) return;
-  budget.committed -= pending.amount;
+export function forgetPending(session: SellerSession, { budget, journal }: Buyer): void {
+  if (!session.pending) return;
+  budget.committed -= session.pending.amount;
   session.pending = undefined;
   journal.note();
 }
 
 /**
- * Sends a funding transaction of our own, or finds out what became of it. It is sent again only where its nonce is free,
- * so that of all the times it is sent one can be mined at most.
+ * Sends a funding transaction of our own, or goes on with one that was begun. Of all the times it is sent one can be
+ * mined at most, since all have the same nonce.
  *
- * @returns What to present, or `undefined` when nothing came of it.
+ * @returns What to present, the transaction mined.
+ * @throws {FundingPendingError} while its outcome is unknown.
  */
-export async function sendOwn(
-  session: SellerSession,
-  pending: PendingFunding,
-  buyer: Buyer,
-): Promise<FundingPayload | undefined> {
-  const { wallet, journal } = buyer;
-  const { payload, before, amount, terms, own } = pending;
-  const contract = session.pinned?.escrowContract;
-  if (!own || !contract) return undefined;
-  const present = (hash: Hex): FundingPayload => ({ ...payload, funding: { type: "hash", hash } });
-
-  const { mined, all } = await wallet.countSent();
-  const { deposit, finalized } = await wallet.readChannel(contract, payload.channelId);
-  let { hash } = own;
-  if (deposit > before) {
-    hash ??= await findHash(contract, pending, wallet.client);
-    if (hash === undefined) throw new FundingPendingError(session.origin, payload.channelId);
-    return present(hash);
-  }
-  // Another transaction took the nonce; unless the node that counted is behind and ours has a later one.
-  const isReplaced = mined > own.nonce && !(hash && (await wallet.isKnown(hash)));
-  if (isReplaced || finalized) {
-    forget(session, pending, buyer);
-    return undefined;
-  }
-  if (all === own.nonce) {
-    try {
-      hash =
-        payload.action === "open"
-          ? await wallet.sendOpening(contract, terms, amount)
-          : await wallet.sendTopUp(contract, terms, amount);
-    } catch (error) {
-      // Refused before it was sent; anything else may have been sent all the same, and so may an earlier try.
-      const isFunded = (await wallet.readChannel(contract, payload.channelId)).deposit > before;
-      if (!isFunded && ["contract-refused", "no-gas", "missing-account"].some((code) => isSubfenError(error, code))) {
-        forget(session, pending, buyer);
-      }
-      throw error;
-    }
-    session.pending = { ...pending, own: { ...own, hash } };
-    journal.note();
-  }
+async function sendOwn(session: SellerSession, buyer: Buyer): Promise<FundingPayload> {
+  const { wallet } = buyer;
+  const { pending, pinned } = session;
+  if (!pending || !pinned) throw new TypeError("no funding was begun");
+  const { payload } = pending;
+  const { escrowContract: contract } = pinned;
+  const outcome = await outcomeOf(session, pending, buyer);
+  const hash =
+    outcome === "unsent"
+      ? await wallet.inTurn(() => broadcast(session, pending, pinned, buyer))
+      : (pending.own?.hash ?? (outcome === "used" ? await findHash(contract, pending, wallet.client) : undefined));
   if (hash === undefined) throw new FundingPendingError(session.origin, payload.channelId);
   try {
     await confirmTransaction(wallet.client, { hash });
   } catch (error) {
-    if (error instanceof TransactionRevertedError && session.pending) forget(session, session.pending, buyer);
+    if (!(error instanceof TransactionRevertedError)) {
+      throw new FundingPendingError(session.origin, payload.channelId, error);
+    }
+    forgetPending(session, buyer);
     throw error;
   }
-  return present(hash);
+  return { ...payload, funding: { type: "hash", hash } };
+}
+
+/** Writes down the nonce, then sends the transaction with it. */
+async function broadcast(
+  session: SellerSession,
+  pending: PendingFunding,
+  request: SessionRequest,
+  buyer: Buyer,
+): Promise<Hex> {
+  const { wallet, journal } = buyer;
+  const { payload, terms, amount } = pending;
+  const { escrowContract: contract } = request;
+  let { own } = pending;
+  try {
+    // Approving again costs gas and no more.
+    if (!own) await wallet.approve(request, amount);
+    const { all: nonce } = await wallet.countSent();
+    own ??= { nonce, fromBlock: await getBlockNumber(wallet.client, { cacheTime: 0 }), hash: undefined };
+    session.pending = { ...pending, own };
+    await journal.commit();
+    const hash =
+      payload.action === "open"
+        ? await wallet.sendOpening(contract, terms, amount, own.nonce)
+        : await wallet.sendTopUp(contract, terms, amount, own.nonce);
+    session.pending = { ...pending, own: { ...own, hash } };
+    journal.note();
+    return hash;
+  } catch (error) {
+    // Refused at the first try, before it left. After anything else it may have left all the same.
+    const isRefused =
+      !pending.own && ["contract-refused", "no-gas", "missing-account"].some((code) => isSubfenError(error, code));
+    if (isRefused) forgetPending(session, buyer);
+    throw error;
+  }
 }
 
 async function findHash(

@@ -19,19 +19,27 @@ export type PurseState = {
   readonly open: readonly (readonly [statement: bigint, ceiling: bigint])[];
   /** Statements that went out with a request and are not below `charged`. */
   readonly used: readonly bigint[];
+  /** The highest total that a receipt told. */
+  readonly told: bigint;
+  /** The ceilings of calls that the seller's total settled in sum: some may still be charged when they are repeated. */
+  readonly settledInSum: bigint;
+  /** What `charged` may count twice: repeated calls that the seller's total had settled in sum before. */
+  readonly doubled: bigint;
 };
 
 /**
  * One payer's view of one channel, and the payer's rules over it (docs/protocol.md). Amounts in base units. A call is
  * known by the statement that was signed for it: no two have the same.
  */
-export type Purse = Omit<PurseState, "open" | "used"> & {
+export type Purse = Pick<PurseState, "channelId" | "terms" | "deposit" | "charged" | "signed" | "distrust"> & {
   /** What calls without a known outcome can cost at the most. */
   readonly uncertain: bigint;
   /** @returns The statement that a call of this ceiling would need. */
   next(ceiling: bigint): bigint;
   /** Counts a call at its ceiling. @returns The statement to sign for it: higher than every earlier one. */
   begin(ceiling: bigint): bigint;
+  /** A call without a known outcome is asked for again. */
+  repeat(statement: bigint, ceiling: bigint): void;
   /** The outcome is unknown: the call counts at its ceiling until it is known. */
   lose(statement: bigint): void;
   /** The seller said that the call costs nothing. */
@@ -46,6 +54,9 @@ export type Purse = Omit<PurseState, "open" | "used"> & {
   state(): PurseState;
 };
 
+/** A call that was begun: `isRepeated` when the seller's total had settled it before. */
+type OpenCall = { readonly ceiling: bigint; readonly isLost: boolean; readonly isRepeated: boolean };
+
 /**
  * Starts the accounts of a channel that was just opened, or goes on with those that were kept.
  *
@@ -54,14 +65,17 @@ export type Purse = Omit<PurseState, "open" | "used"> & {
  */
 export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "deposit"> & Partial<PurseState>): Purse {
   const { channelId, terms } = channel;
-  const ceilings = new Map<bigint, { ceiling: bigint; isLost: boolean }>();
-  for (const [statement, ceiling] of channel.open ?? []) ceilings.set(statement, { ceiling, isLost: true });
+  const calls = new Map<bigint, OpenCall>();
+  for (const [statement, ceiling] of channel.open ?? []) {
+    // Whether it was repeated is no longer known, so it may be counted twice until the next total.
+    calls.set(statement, { ceiling, isLost: true, isRepeated: true });
+  }
   const used = new Set<bigint>(channel.used);
-  let { deposit, signed = 0n, charged = 0n, distrust } = channel;
+  let { deposit, signed = 0n, charged = 0n, distrust, told = 0n, settledInSum = 0n, doubled = 0n } = channel;
 
   function openCeilings(): bigint {
     let sum = 0n;
-    for (const { ceiling } of ceilings.values()) sum += ceiling;
+    for (const { ceiling } of calls.values()) sum += ceiling;
     return sum;
   }
 
@@ -71,7 +85,8 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
   }
 
   /** What the seller says must fit what was signed and seen; otherwise our own count stands. */
-  function faultOf(receipt: SessionReceipt, ceiling: bigint, worst: bigint): string | undefined {
+  function faultOf(receipt: SessionReceipt, ceiling: bigint): string | undefined {
+    const worst = charged + openCeilings() + settledInSum;
     if (receipt.channelId !== channelId) return "a receipt for another channel";
     if (receipt.amount > ceiling) return `a charge of ${receipt.amount} for a call of at most ${ceiling}`;
     if (receipt.spent > worst) return `a total of ${receipt.spent} where at most ${worst} can be spent`;
@@ -80,6 +95,19 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
       return `a statement over ${receipt.acceptedCumulative} where the highest signed one is ${signed}`;
     }
     return undefined;
+  }
+
+  /** Where nothing runs on either side, the newest total tells what the calls without an answer have cost in sum. */
+  function takeTotal({ spent, held }: SessionReceipt): void {
+    const isNewest = spent >= told;
+    if (isNewest) told = spent;
+    const isQuiet = held === 0n && [...calls.values()].every(({ isLost }) => isLost);
+    if (!isNewest || !isQuiet || spent < charged - doubled) return;
+    const lost = openCeilings() + settledInSum;
+    settledInSum = min(lost, charged + lost - spent);
+    charged = spent;
+    doubled = 0n;
+    calls.clear();
   }
 
   return {
@@ -103,31 +131,30 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
     next,
     begin(ceiling) {
       signed = next(ceiling);
-      ceilings.set(signed, { ceiling, isLost: false });
+      calls.set(signed, { ceiling, isLost: false, isRepeated: false });
       used.add(signed);
       return signed;
     },
+    repeat(statement, ceiling) {
+      const call = calls.get(statement);
+      if (!call) settledInSum -= min(settledInSum, ceiling);
+      calls.set(statement, call ? { ...call, isLost: false } : { ceiling, isLost: false, isRepeated: true });
+    },
     lose(statement) {
-      const entry = ceilings.get(statement);
-      if (entry) ceilings.set(statement, { ...entry, isLost: true });
+      const call = calls.get(statement);
+      if (call) calls.set(statement, { ...call, isLost: true });
     },
     forgive(statement) {
-      ceilings.delete(statement);
+      calls.delete(statement);
     },
     charge(statement, receipt) {
-      const ceiling = ceilings.get(statement)?.ceiling ?? 0n;
-      const worst = charged + openCeilings();
-      distrust ??= faultOf(receipt, ceiling, worst);
-      ceilings.delete(statement);
-      const amount = receipt.amount < ceiling ? receipt.amount : ceiling;
+      const { ceiling, isRepeated } = calls.get(statement) ?? { ceiling: 0n, isRepeated: false };
+      distrust ??= faultOf(receipt, ceiling);
+      calls.delete(statement);
+      const amount = min(receipt.amount, ceiling);
       charged += amount;
-      const entries = [...ceilings.values()];
-      const isQuiet = receipt.held === 0n && entries.every(({ isLost }) => isLost);
-      if (distrust === undefined && isQuiet && entries.length > 0 && receipt.spent >= charged) {
-        // Nothing runs on either side, so the seller's total tells what the lost calls have cost.
-        charged = receipt.spent;
-        ceilings.clear();
-      }
+      if (isRepeated) doubled += amount;
+      if (distrust === undefined) takeTotal(receipt);
       for (const early of used) {
         if (early >= charged) break;
         used.delete(early);
@@ -143,8 +170,24 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
       deposit = amount;
     },
     state() {
-      const open = [...ceilings].map(([statement, { ceiling }]) => [statement, ceiling] as const);
-      return { channelId, terms, deposit, charged, signed, distrust, open, used: [...used] };
+      const open = [...calls].map(([statement, { ceiling }]) => [statement, ceiling] as const);
+      return {
+        channelId,
+        terms,
+        deposit,
+        charged,
+        signed,
+        distrust,
+        open,
+        used: [...used],
+        told,
+        settledInSum,
+        doubled,
+      };
     },
   };
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

@@ -45,7 +45,8 @@ export async function recover(
       isAddressEqual(voucherSigner(terms), payer) &&
       // A node may say anything: what is signed for is what the terms hash to.
       computeChannelId({ terms, contract, chainId }) === channelId &&
-      !channel.finalized,
+      !channel.finalized &&
+      !buyer.isInUse(channelId),
   );
   const purses: { purse: Purse; isOpen: boolean }[] = [];
   for (const one of found) {
@@ -53,7 +54,6 @@ export async function recover(
     const purse = await toPurse(one, status, request);
     purses.push({ purse, isOpen: one.channel.closeRequestedAt === 0 });
   }
-  const room = ({ deposit, charged, uncertain }: Purse): bigint => deposit - charged - uncertain;
   const usable = purses.flatMap(({ purse, isOpen }) => (isOpen && room(purse) > 0n ? [purse] : []));
   // Who lied about one channel is believed about none: the purse that says so keeps everything from being signed.
   const best =
@@ -64,6 +64,10 @@ export async function recover(
   session.spares = purses.flatMap(({ purse }) => (purse === best ? [] : [purse]));
   session.isSearched = true;
   journal.note();
+}
+
+function room({ deposit, charged, uncertain }: Purse): bigint {
+  return deposit - charged - uncertain;
 }
 
 /**
@@ -105,7 +109,8 @@ async function toPurse(
                 : undefined;
   if (distrust !== undefined) return createPurse({ ...worst, distrust });
   // Calls that still run count at their ceilings, as calls whose answer was lost.
-  return createPurse({ channelId, terms, deposit, charged: spent, signed, open: held > 0n ? [[signed, held]] : [] });
+  const open = held > 0n ? [[signed, held] as const] : [];
+  return createPurse({ channelId, terms, deposit, charged: spent, told: spent, signed, open });
 }
 
 /** @returns What the seller says of the channel, or `undefined` when it does not know it. */

@@ -32,6 +32,8 @@ export type Buyer = {
   readonly tries: number;
   /** Block from which channels are looked for; `undefined` when they are not. */
   readonly recoverFrom: bigint | undefined;
+  /** Whether a channel has its accounts already, under whatever address of its seller. */
+  isInUse(channelId: Hex): boolean;
 };
 
 /** A challenge a client can answer, decoded. */
@@ -52,7 +54,7 @@ export type SellerSession = {
   /** By method and path. */
   readonly offers: Map<string, SessionOffer>;
   purse: Purse | undefined;
-  /** Other channels to it that were found on the chain: used when the first is spent, closed with it. */
+  /** Other channels to it that were found on the chain: closed with the first. */
   spares: Purse[];
   /** Calls that must not be paid again when they are made again. */
   readonly calls: PaidCalls;
@@ -104,6 +106,16 @@ export function stateOf(session: SellerSession): SellerState {
     calls: calls.state(),
     isSearched,
   };
+}
+
+/** @returns The purse that a statement is drawn on, or `undefined` when its channel is closed. */
+export function purseOf({ purse, spares }: SellerSession, { channelId }: Statement): Purse | undefined {
+  return purse?.channelId === channelId ? purse : spares.find((spare) => spare.channelId === channelId);
+}
+
+/** @returns Whether a session keeps this channel's accounts, or opens it. */
+export function hasChannel({ purse, spares, pending }: SellerSession, channelId: Hex): boolean {
+  return [purse, ...spares, pending?.payload].some((channel) => channel?.channelId === channelId);
 }
 
 /** @returns A call without a body or headers, to send payment actions with. */

@@ -1,4 +1,4 @@
-import { type Account, type Address, type Hex, TransactionNotFoundError } from "viem";
+import { type Account, type Address, type Hex, type NonceManager, TransactionNotFoundError } from "viem";
 import { getBlock, getChainId, getTransaction, getTransactionCount } from "viem/actions";
 
 import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from "../chain/channels.ts";
@@ -28,6 +28,8 @@ type Authorized = Extract<Funding, { type: "authorization" }>;
 export type Wallet = {
   readonly account: SigningAccount;
   readonly client: ChainClient;
+  /** Makes sure that the client is on this chain. */
+  requireChain(chainId: number): Promise<void>;
   /** Makes sure that money asked for by this challenge goes to code that is known, on the client's chain. */
   requireSafe(request: SessionRequest): Promise<void>;
   /** @returns The account's base units of the token, at least `needed`. */
@@ -39,9 +41,11 @@ export type Wallet = {
   /** Lets the contract take the amount. */
   approve(request: SessionRequest, amount: bigint): Promise<void>;
   /** Sends the opening of a channel itself, for a seller that does not. @returns The transaction, not yet mined. */
-  sendOpening(contract: Address, terms: Terms, deposit: bigint): Promise<Hex>;
+  sendOpening(contract: Address, terms: Terms, deposit: bigint, nonce: number): Promise<Hex>;
   /** The same for a top-up. */
-  sendTopUp(contract: Address, terms: Terms, amount: bigint): Promise<Hex>;
+  sendTopUp(contract: Address, terms: Terms, amount: bigint, nonce: number): Promise<Hex>;
+  /** Does one piece of work at a time: the nonce it counted is free when it sends, what it found nobody else takes. */
+  inTurn<value>(work: () => Promise<value>): Promise<value>;
   /** @returns How many transactions of the sender are mined, and how many are on their way as well. */
   countSent(): Promise<{ mined: number; all: number }>;
   /** @returns Whether the node knows this transaction, mined or not. */
@@ -59,6 +63,13 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
   // A local account sends by itself, a client's account through its wallet.
   const sender = "signTransaction" in account ? (account as unknown as Account) : client.account;
 
+  let previous: Promise<unknown> = Promise.resolve();
+
+  async function requireChain(expected: number): Promise<void> {
+    const chainId = await getChainId(client);
+    if (chainId !== expected) throw new WrongChainError(chainId, expected);
+  }
+
   async function checkContracts({ escrowContract: contract, currency, chainId }: SessionRequest): Promise<void> {
     if (!isTrusted.has(contract.toLowerCase())) {
       await requireKnownContract(client, { address: contract, contract: "PaymentChannels" });
@@ -73,11 +84,7 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     }
   }
 
-  async function authorize(
-    request: SessionRequest,
-    value: bigint,
-    nonce: Hex,
-  ): Promise<Authorized> {
+  async function authorize(request: SessionRequest, value: bigint, nonce: Hex): Promise<Authorized> {
     const { currency: token, escrowContract: to, chainId } = request;
     const domain = domains.get(token) ?? (await getTokenDomain(client, { token, chainId }));
     domains.set(token, domain);
@@ -92,9 +99,10 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     account,
     client,
 
+    requireChain,
+
     async requireSafe(request) {
-      const chainId = await getChainId(client);
-      if (chainId !== request.chainId) throw new WrongChainError(chainId, request.chainId);
+      await requireChain(request.chainId);
       const key = `${request.escrowContract} ${request.currency}`;
       const check = safe.get(key) ?? checkContracts(request);
       safe.set(key, check);
@@ -122,10 +130,17 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
       await confirmTransaction(client, { hash });
     },
 
-    sendOpening: (contract, terms, deposit) => openChannel(client, { contract, terms, deposit, account: sender }),
+    sendOpening: (contract, terms, deposit, nonce) =>
+      openChannel(client, { contract, terms, deposit, account: withNonce(sender, nonce) }),
 
-    sendTopUp: (contract, terms, additionalDeposit) =>
-      topUpChannel(client, { contract, terms, additionalDeposit, account: sender }),
+    sendTopUp: (contract, terms, additionalDeposit, nonce) =>
+      topUpChannel(client, { contract, terms, additionalDeposit, account: withNonce(sender, nonce) }),
+
+    async inTurn(work) {
+      const turn = previous.then(work);
+      previous = turn.catch(() => undefined);
+      return turn;
+    },
 
     async countSent() {
       const { address } = sender ?? account;
@@ -148,6 +163,18 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
 
     readChannel: (contract, channelId) => getChannel(client, { contract, channelId }),
   };
+}
+
+/** The account with one nonce for whatever it sends. A wallet that holds the key itself counts itself too. */
+function withNonce(account: Account | undefined, nonce: number): Account | undefined {
+  if (account?.type !== "local") return account;
+  const nonceManager: NonceManager = {
+    consume: async () => nonce,
+    get: async () => nonce,
+    increment: () => undefined,
+    reset: () => undefined,
+  };
+  return { ...account, nonceManager };
 }
 
 /** Whether the seller sends funding transactions for an authorization. */

@@ -368,10 +368,33 @@ describe("payingFetch when things fail", () => {
       expect(await shop.world.balanceOf(shop.world.payer.address)).to.equal(parseYuan("100"));
     });
 
-    it("has nothing to close when the opening never happened", async () => {
+    it("reports an opening that was signed and never sent as pending, until it is worth nothing any more", async () => {
       shop = await openShop({ gateway: { minDeposit: parseYuan("2") } });
       await rejection(shop.post("x"));
+      const pending = await shop.paying.close({ sellerTimeout: 30, pollInterval: 10 });
+      expect(pending).to.have.lengthOf(1);
+      expect(pending[0]).to.include({ by: "pending", paid: 0n, refunded: 0n });
+      await shop.world.networkHelpers.time.increase(601);
       expect(await shop.paying.close()).to.deep.equal([]);
+    });
+
+    it("waits for an opening that is signed but not yet mined, and closes it", async () => {
+      shop = await openShop();
+      const { provider, openings, balanceOf, payer } = shop.world;
+      await provider.request({ method: "evm_setAutomine", params: [false] });
+      loseAnswers(4, (request) => isPaid(request) && !isCall(request));
+      const call = rejection(shop.post("x", { signal: AbortSignal.timeout(2000) }));
+      await call;
+      expect(await openings()).to.deep.equal([]);
+      let looks = 0;
+      const closing = shop.paying.close({
+        pollInterval: 10,
+        onWait: () => {
+          if (looks++ === 0) void provider.request({ method: "evm_setAutomine", params: [true] });
+        },
+      });
+      expect((await closing)[0]).to.include({ by: "seller", paid: 0n, refunded: parseYuan("1") });
+      expect(await balanceOf(payer.address)).to.equal(parseYuan("100"));
     });
 
     it("refuses calls after it, and has nothing to close before any", async () => {

@@ -28,22 +28,19 @@ const receipt = (members: Partial<SessionReceipt>): SessionReceipt => ({
 describe("createPurse", () => {
   it("signs what was charged and what open calls can cost, always more than before", () => {
     const purse = open();
-    const [a, b, c] = [Symbol("a"), Symbol("b"), Symbol("c")];
-    expect(purse.begin(a, 100n)).to.equal(100n);
-    expect(purse.begin(b, 50n)).to.equal(150n);
-    expect(purse.charge(a, receipt({ amount: 10n, spent: 10n, acceptedCumulative: 150n, held: 50n }))).to.equal(10n);
+    expect(purse.begin(100n)).to.equal(100n);
+    expect(purse.begin(50n)).to.equal(150n);
+    expect(purse.charge(100n, receipt({ amount: 10n, spent: 10n, acceptedCumulative: 150n, held: 50n }))).to.equal(10n);
     // 10 charged, 50 and 30 open: below what is signed, so one more than that.
     expect(purse.next(30n)).to.equal(151n);
-    expect(purse.begin(c, 30n)).to.equal(151n);
+    expect(purse.begin(30n)).to.equal(151n);
     expect(purse.next(100n)).to.equal(190n);
     expect(purse).to.include({ charged: 10n, uncertain: 80n, signed: 151n, distrust: undefined });
   });
 
   it("counts a forgiven call no more and a lost one at its ceiling", () => {
     const purse = open();
-    const [a, b] = [Symbol("a"), Symbol("b")];
-    purse.begin(a, 100n);
-    purse.begin(b, 20n);
+    const [a, b] = [purse.begin(100n), purse.begin(20n)];
     purse.forgive(a);
     purse.lose(b);
     expect(purse).to.include({ uncertain: 20n, charged: 0n });
@@ -56,11 +53,9 @@ describe("createPurse", () => {
       [0n, true, 5n],
     ] as const) {
       const purse = open();
-      const [lost, done, other] = [Symbol("lost"), Symbol("done"), Symbol("other")];
-      purse.begin(lost, 100n);
-      purse.lose(lost);
-      purse.begin(done, 10n);
-      if (running) purse.begin(other, 1n);
+      purse.lose(purse.begin(100n));
+      const done = purse.begin(10n);
+      if (running) purse.begin(1n);
       purse.charge(done, receipt({ amount: 5n, spent: 45n, acceptedCumulative: 110n, held }));
       expect(purse.charged).to.equal(charged);
       expect(purse.uncertain).to.equal(charged === 45n ? 0n : running ? 101n : 100n);
@@ -70,16 +65,12 @@ describe("createPurse", () => {
   it("closes with what was charged, or the next amount that has paid for nothing", () => {
     const purse = open();
     expect(purse.closingStatement()).to.equal(0n);
-    const calls = [1n, 1n, 1n].map((ceiling) => {
-      const call = Symbol("call");
-      purse.begin(call, ceiling);
-      return call;
-    });
+    const calls = [1n, 1n, 1n].map((ceiling) => purse.begin(ceiling));
     purse.charge(calls[0]!, receipt({ amount: 1n, spent: 1n, acceptedCumulative: 3n }));
     // 1, 2 and 3 went out with requests.
     expect(purse.closingStatement()).to.equal(4n);
     for (const call of calls.slice(1)) purse.forgive(call);
-    purse.charge(Symbol("none"), receipt({ acceptedCumulative: 3n, spent: 1n }));
+    purse.charge(999n, receipt({ acceptedCumulative: 3n, spent: 1n }));
     expect(purse.closingStatement()).to.equal(4n);
   });
 
@@ -95,9 +86,8 @@ describe("createPurse", () => {
     ];
     for (const [members, isGood] of cases) {
       const purse = open();
-      const [a, b] = [Symbol("a"), Symbol("b")];
-      purse.begin(a, 100n);
-      purse.begin(b, 50n);
+      const a = purse.begin(100n);
+      purse.begin(50n);
       const amount = purse.charge(a, receipt(members));
       expect(
         purse.distrust === undefined,
