@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { createWalletClient, custom } from "viem";
 
 import { isSubfenError, parseYuan } from "../../../sdk/src/index.ts";
 import { formatSessionReceipt, parseSessionReceipt, type SessionReceipt } from "../../../sdk/src/wire/index.ts";
@@ -379,22 +380,40 @@ describe("payingFetch when things fail", () => {
     });
 
     it("waits for an opening that is signed but not yet mined, and closes it", async () => {
-      shop = await openShop();
-      const { provider, openings, balanceOf, payer } = shop.world;
-      await provider.request({ method: "evm_setAutomine", params: [false] });
-      loseAnswers(4, (request) => isPaid(request) && !isCall(request));
-      const call = rejection(shop.post("x", { signal: AbortSignal.timeout(2000) }));
-      await call;
-      expect(await openings()).to.deep.equal([]);
-      let looks = 0;
-      const closing = shop.paying.close({
-        pollInterval: 10,
-        onWait: () => {
-          if (looks++ === 0) void provider.request({ method: "evm_setAutomine", params: [true] });
-        },
+      const world = await createWorld();
+      const mine = (isOn: boolean) => world.provider.request({ method: "evm_setAutomine", params: [isOn] });
+      const openings: Promise<unknown>[] = [];
+      let looks: number | undefined;
+      const client = createWalletClient({
+        account: world.payer,
+        transport: custom({
+          request: async (call: { method: string; params?: unknown[] }) => {
+            // At its second look at the clock it has seen that nothing is mined.
+            if (call.method === "eth_getBlockByNumber" && looks !== undefined && ++looks === 2) {
+              await mine(true);
+              await world.networkHelpers.mine();
+              await Promise.all(openings);
+            }
+            return world.provider.request(call);
+          },
+        }),
+        pollingInterval: 10,
       });
-      expect((await closing)[0]).to.include({ by: "seller", paid: 0n, refunded: parseYuan("1") });
-      expect(await balanceOf(payer.address)).to.equal(parseYuan("100"));
+      shop = await openShop({ world, client: { client } });
+      await mine(false);
+      shop.between = async (request, next) => {
+        if (!isPaid(request)) return next(request);
+        openings.push(next(request));
+        return brokenAnswer();
+      };
+      await rejection(shop.post("x"));
+      expect(await world.openings()).to.deep.equal([]);
+      shop.between = (request, next) => next(request);
+      looks = 0;
+      const [closed] = await shop.paying.close({ pollInterval: 10 });
+      expect(looks).to.be.greaterThan(1);
+      expect(closed).to.include({ by: "seller", paid: 0n, refunded: parseYuan("1") });
+      expect(await world.balanceOf(world.payer.address)).to.equal(parseYuan("100"));
     });
 
     it("refuses calls after it, and has nothing to close before any", async () => {
