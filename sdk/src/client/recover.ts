@@ -1,6 +1,7 @@
 import { type Hex, isAddressEqual } from "viem";
 
 import { findChannels, type FoundChannel } from "../chain/channelEvents.ts";
+import { isSubfenError } from "../errors.ts";
 import { computeChannelId } from "../protocol/channelId.ts";
 import { signStatusRequest } from "../protocol/statusRequest.ts";
 import { voucherSigner } from "../protocol/terms.ts";
@@ -11,7 +12,6 @@ import {
   formatStatusAuthorization,
   parseChannelStatus,
 } from "../wire/channelStatus.ts";
-import { readProblem } from "../wire/problem.ts";
 import type { SessionRequest } from "../wire/session.ts";
 import { pause } from "./call.ts";
 import { RecoveryFailedError } from "./errors.ts";
@@ -120,27 +120,28 @@ async function askStatus(
   channelId: Hex,
   { wallet, transport, tries }: Buyer,
 ): Promise<ChannelStatus | undefined> {
-  let timestamp = BigInt(Date.now());
+  /** By how much the seller's clock is ahead of ours, in milliseconds, where it refused ours. */
+  let ahead = 0;
   for (let attempt = 1; ; attempt++) {
     let cause: unknown;
     try {
+      const timestamp = BigInt(Date.now() + ahead);
       const signature = await signStatusRequest({ account: wallet.account, contract, chainId, channelId, timestamp });
       const response = await transport(new URL(channelStatusPath(channelId), session.origin), {
         headers: { authorization: formatStatusAuthorization({ timestamp, signature }) },
         redirect: "manual",
       });
-      if (response.status === 200) return parseChannelStatus(await response.text());
-      const code = (await readProblem(response))?.code;
-      if (code === "channel-not-found" || response.status === 404) return undefined;
+      const text = await response.text();
+      if (response.status === 200) return parseChannelStatus(text);
+      if (response.status === 410 || response.status === 404) return undefined;
       cause = new Error(`status ${response.status}`);
+      // The header has no smaller unit than a second.
       const sellerTime = Date.parse(response.headers.get("date") ?? "");
-      // A second later than the header says, which has no smaller unit; and never the same twice.
-      const isClock = code === "stale-request" && !Number.isNaN(sellerTime);
-      timestamp = isClock ? BigInt(sellerTime + 1000 * attempt) : BigInt(Date.now());
+      if (response.status === 400 && !Number.isNaN(sellerTime)) ahead = sellerTime + 1000 - Date.now();
     } catch (error) {
       cause = error;
     }
-    if (attempt >= tries) throw new RecoveryFailedError(session.origin, channelId, cause);
+    if (attempt >= tries || isSubfenError(cause)) throw new RecoveryFailedError(session.origin, channelId, cause);
     await pause(100 * 2 ** attempt, new AbortController().signal);
   }
 }

@@ -204,7 +204,7 @@ describe("payingFetch with a store", () => {
       Date.now = now;
     }
     const salts = shop.seen.filter(({ authorization }) => authorization !== null).map(saltOf);
-    expect(new Set(salts).size).to.equal(2);
+    expect(new Set(salts.filter((salt) => salt !== undefined)).size).to.equal(2);
   });
 
   describe("refuses, and leaves as it is,", () => {
@@ -256,7 +256,7 @@ function callsIn(text: string): number {
   return (JSON.parse(text) as { sellers: { calls: unknown[] }[] }).sellers[0]!.calls.length;
 }
 
-function saltOf({ authorization }: { authorization: string | null }): string {
+function saltOf({ authorization }: { authorization: string | null }): string | undefined {
   const text = atob((authorization ?? "").slice(8).replaceAll("-", "+").replaceAll("_", "/"));
-  return (JSON.parse(text) as { payload: { salt: string } }).payload.salt;
+  return (JSON.parse(text) as { payload: { salt?: string } }).payload.salt;
 }
