@@ -375,7 +375,7 @@ describe("payingFetch when things fail", () => {
       const pending = await shop.paying.close({ sellerTimeout: 30, pollInterval: 10 });
       expect(pending).to.have.lengthOf(1);
       expect(pending[0]).to.include({ by: "pending", paid: 0n, refunded: 0n });
-      await shop.world.networkHelpers.time.increase(601);
+      await shop.world.networkHelpers.time.increase(700);
       expect(await shop.paying.close()).to.deep.equal([]);
     });
 

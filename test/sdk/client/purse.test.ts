@@ -62,6 +62,74 @@ describe("createPurse", () => {
     }
   });
 
+  it("counts a call once that is repeated after the seller's total has settled it in sum", () => {
+    for (const wasServed of [true, false]) {
+      const purse = open();
+      const lost = purse.begin(100n);
+      purse.lose(lost);
+      const other = purse.begin(10n);
+      const sum = wasServed ? 45n : 5n;
+      purse.charge(other, receipt({ amount: 5n, spent: sum, acceptedCumulative: 110n }));
+      expect(purse).to.include({ charged: sum, uncertain: 0n });
+      purse.repeat(lost, 100n);
+      expect(purse).to.include({ uncertain: 100n });
+      purse.charge(lost, receipt({ amount: 40n, spent: 45n, acceptedCumulative: 110n }));
+      expect(purse).to.include({ charged: 45n, uncertain: 0n, distrust: undefined });
+    }
+  });
+
+  it("counts too much rather than too little while others run, and the newest total sets it right", () => {
+    const purse = open();
+    const [a, b] = [purse.begin(100n), purse.begin(100n)];
+    purse.lose(a);
+    purse.lose(b);
+    purse.charge(purse.begin(10n), receipt({ amount: 5n, spent: 85n, acceptedCumulative: 210n }));
+    purse.repeat(a, 100n);
+    purse.repeat(b, 100n);
+    purse.charge(a, receipt({ amount: 40n, spent: 85n, acceptedCumulative: 210n }));
+    expect(purse).to.include({ charged: 125n, uncertain: 100n });
+    purse.charge(b, receipt({ amount: 40n, spent: 85n, acceptedCumulative: 210n }));
+    expect(purse).to.include({ charged: 85n, uncertain: 0n, distrust: undefined });
+  });
+
+  it("does not go back to an older total that arrives late", () => {
+    const purse = open();
+    const [a, b] = [purse.begin(10n), purse.begin(10n)];
+    purse.charge(b, receipt({ amount: 10n, spent: 20n, acceptedCumulative: 20n }));
+    purse.charge(a, receipt({ amount: 10n, spent: 10n, acceptedCumulative: 20n }));
+    expect(purse).to.include({ charged: 20n, distrust: undefined });
+  });
+
+  it("does not distrust a seller that a lost call reaches late, up to that call's ceiling", () => {
+    for (const [late, isGood] of [
+      [100n, true],
+      [101n, false],
+    ] as const) {
+      const purse = open();
+      purse.lose(purse.begin(100n));
+      purse.charge(purse.begin(10n), receipt({ amount: 10n, spent: 10n, acceptedCumulative: 110n }));
+      expect(purse).to.include({ charged: 10n, uncertain: 0n });
+      purse.charge(purse.begin(10n), receipt({ amount: 10n, spent: 20n + late, acceptedCumulative: 111n }));
+      expect(purse.distrust === undefined).to.equal(isGood);
+    }
+  });
+
+  it("goes on as it was from what was kept", () => {
+    const purse = open();
+    const [lost, done, running] = [purse.begin(100n), purse.begin(10n), purse.begin(7n)];
+    purse.lose(lost);
+    purse.charge(done, receipt({ amount: 5n, spent: 45n, acceptedCumulative: 117n, held: 7n }));
+    const again = createPurse(purse.state());
+    expect(again.state()).to.deep.equal(purse.state());
+    expect(again).to.include({ charged: 5n, signed: 117n, uncertain: 107n });
+    expect(again.begin(1n)).to.equal(118n);
+    expect(again.closingStatement()).to.equal(5n);
+    // What ran when it was kept is lost now: the next total tells what it has cost.
+    again.charge(118n, receipt({ amount: 1n, spent: 50n, acceptedCumulative: 118n }));
+    expect(again).to.include({ charged: 50n, uncertain: 0n, distrust: undefined });
+    expect(running).to.equal(117n);
+  });
+
   it("closes with what was charged, or the next amount that has paid for nothing", () => {
     const purse = open();
     expect(purse.closingStatement()).to.equal(0n);
