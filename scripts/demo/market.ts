@@ -8,7 +8,7 @@ import { type Address, createWalletClient, custom, publicActions, toHex } from "
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 
 import { mockDigitalYuanAbi, parseYuan } from "subfen";
-import { createGateway, forwardTo, pricePerMillionTokens, toNodeListener } from "subfen/server";
+import { createGateway, createMemoryLedger, forwardTo, pricePerMillionTokens, toNodeListener } from "subfen/server";
 
 import { startModelServer } from "../../examples/model-calls/modelServer.ts";
 
@@ -62,6 +62,8 @@ export async function openMarket(onStep: (step: string) => void) {
     realm: "models.example",
     secret: crypto.getRandomValues(new Uint8Array(32)),
     suggestedDeposit: parseYuan("1"),
+    // The chain is gone after the demo, and so may be what was sold on it.
+    ledger: createMemoryLedger(),
   });
   const handler = gateway.protect({ price: pricePerMillionTokens(prices) }, async (request) => {
     const start = performance.now();

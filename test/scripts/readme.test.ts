@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { LLMock } from "@copilotkit/aimock";
 import { expect } from "chai";
@@ -23,10 +26,10 @@ const agentKey: Hex = `0x${"c3".repeat(32)}`;
 const sellerKey: Hex = `0x${"d4".repeat(32)}`;
 const readFile = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
-function run(script: string, env: Record<string, string>): ChildProcess & { output: () => string } {
-  const child = spawn(process.execPath, ["--conditions=subfen-source", `examples/quickstart/${script}`], {
-    env: { ...process.env, ...env },
-  });
+/** Runs a script in a folder of its own, where the seller's ledger comes to lie. */
+function run(script: string, env: Record<string, string>, cwd: string): ChildProcess & { output: () => string } {
+  const path = fileURLToPath(new URL(`../../examples/quickstart/${script}`, import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=subfen-source", path], { cwd, env: { ...process.env, ...env } });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -39,8 +42,10 @@ describe("README", () => {
   let env: Record<string, string>;
   let token: Address;
   let rpc: string;
+  let folder: string;
 
   before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "subfen-readme-"));
     model = new LLMock({ host: "127.0.0.1", port: 0 });
     const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 };
     model.on({ endpoint: "chat" }, { content: "Good morning.", usage });
@@ -83,6 +88,7 @@ describe("README", () => {
   after(async () => {
     await model?.stop();
     await node?.close();
+    rmSync(folder, { recursive: true });
   });
 
   for (const [script, lines] of [
@@ -107,7 +113,7 @@ describe("README", () => {
   });
 
   it("sells and pays with the code it shows", async () => {
-    const seller = run("sell.ts", env);
+    const seller = run("sell.ts", env, folder);
     try {
       for (let tries = 0; ; tries++) {
         const isUp = await fetch("http://127.0.0.1:18402/").then(
@@ -118,10 +124,11 @@ describe("README", () => {
         if (tries > 100 || seller.exitCode !== null) throw new Error(`the seller does not start: ${seller.output()}`);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      const agent = run("pay.ts", env);
+      const agent = run("pay.ts", env, folder);
       const [code] = (await once(agent, "exit")) as [number];
       expect(code, agent.output()).to.equal(0);
       expect(agent.output()).to.include("Good morning.").and.to.include("by: 'seller'");
+      expect(existsSync(join(folder, "subfen-ledger.db"))).to.equal(true);
 
       const client = createWalletClient({ transport: http(rpc) }).extend(publicActions);
       const sellerAddress = privateKeyToAccount(sellerKey).address;

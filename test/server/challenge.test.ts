@@ -4,7 +4,12 @@ import { expect } from "chai";
 import { createWalletClient, custom, encodeAbiParameters, publicActions } from "viem";
 
 import { parseYuan } from "../../sdk/src/index.ts";
-import { createGateway, pricePerMillionTokens, pricePerRequest } from "../../sdk/src/server/index.ts";
+import {
+  createGateway,
+  createMemoryLedger,
+  pricePerMillionTokens,
+  pricePerRequest,
+} from "../../sdk/src/server/index.ts";
 import {
   type Challenge,
   encodeBase64Url,
@@ -328,6 +333,7 @@ describe("createGateway", () => {
       token: world.token.address,
       realm,
       secret,
+      ledger: createMemoryLedger(),
       ...changes,
     });
   async function codeOf(promise: Promise<unknown>): Promise<unknown> {

@@ -41,7 +41,7 @@ describe("GET /.well-known/subfen/channels/{id}", () => {
       salt: channelId,
       authorizedSigner,
     };
-    const chain = { deposit: 100n, settled: 0n, closeRequestedAt: 0, finalized: false };
+    const chain = { deposit: 100n, settled: 0n, closeRequestedAt: 0, finalized: false, blockNumber: 1n };
     await ledger.addChannel({ channelId, terms, chain, cumulativeAmount: 70n, signature });
     const hold = { channelId, cumulativeAmount: 70n, signature, requestHash: unknownId, minVoucherDelta: 0n };
     await ledger.hold({ ...hold, idempotencyKey: undefined, amount: 30n });

@@ -10,7 +10,7 @@ import {
   type Terms,
   topUpAuthorizationNonce,
 } from "../../sdk/src/index.ts";
-import type { ChannelRecord } from "../../sdk/src/ledger/index.ts";
+import { type ChannelRecord, createMemoryLedger } from "../../sdk/src/ledger/index.ts";
 import { createGateway, type Gateway, type Offer, pricePerRequest, type Work } from "../../sdk/src/server/index.ts";
 import {
   type Challenge,
@@ -104,6 +104,7 @@ export async function openStall(
     secret,
     now: () => Date.now() + clock.offset,
     onError: (error) => errors.push(error),
+    ledger: createMemoryLedger(),
     ...options.gateway,
   });
   const worked: { method: string; path: string; body: string; headers: Headers }[] = [];

@@ -20,37 +20,42 @@ export type Channel = {
  * Reads a channel.
  *
  * @param client - A viem client.
- * @param parameters - The contract and the channel's id.
+ * @param parameters - The contract, the channel's id, and the block to read it at, the newest by default.
  * @returns The channel; all zeros when there is none with this id.
  * @example
  * const { deposit, settled } = await getChannel(client, { contract, channelId });
  */
-export async function getChannel(client: ChainClient, parameters: OnContract<{ channelId: Hex }>): Promise<Channel> {
+export async function getChannel(
+  client: ChainClient,
+  parameters: OnContract<{ channelId: Hex; blockNumber?: bigint | undefined }>,
+): Promise<Channel> {
   return readContract(client, {
     address: parameters.contract,
     abi: paymentChannelsAbi,
     functionName: "getChannel",
     args: [parameters.channelId],
-  });
+    blockNumber: parameters.blockNumber,
+  } as const);
 }
 
 /**
  * Reads many channels at once.
  *
  * @param client - A viem client.
- * @param parameters - The contract and the ids.
+ * @param parameters - The contract, the ids, and the block to read them at, the newest by default.
  * @returns The channels in the order of the ids; all zeros where there is none.
  */
 export async function getChannels(
   client: ChainClient,
-  parameters: OnContract<{ channelIds: readonly Hex[] }>,
+  parameters: OnContract<{ channelIds: readonly Hex[]; blockNumber?: bigint | undefined }>,
 ): Promise<readonly Channel[]> {
   return readContract(client, {
     address: parameters.contract,
     abi: paymentChannelsAbi,
     functionName: "getChannels",
     args: [parameters.channelIds],
-  });
+    blockNumber: parameters.blockNumber,
+  } as const);
 }
 
 /**

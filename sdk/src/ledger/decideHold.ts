@@ -1,10 +1,10 @@
-import type { ChannelRecord, Hold, HoldRefusal, HoldRequest } from "./ledger.ts";
+import type { ChannelRecord, HoldRefusal, HoldRequest, Purchase } from "./ledger.ts";
 
 /** What a ledger must do about a hold request. Every ledger asks this one function, inside its atomic step. */
 export type HoldDecision =
   /** Store the statement if `accepts`, add the amount to `held`, remember the hold. */
   | { readonly kind: "hold"; readonly accepts: boolean }
-  | { readonly kind: "repeat"; readonly hold: Hold }
+  | { readonly kind: "repeat"; readonly purchase: Purchase }
   /** Nothing is reserved, but a good statement is kept if `accepts`: the payer owes it whatever it buys. */
   | { readonly kind: "refuse"; readonly reason: HoldRefusal; readonly accepts: boolean };
 
@@ -13,14 +13,13 @@ export type HoldDecision =
  * repeated request gets its answer even from a closed channel; then the channel's state; then the amounts.
  *
  * @param channel - The channel as it is.
- * @param known - What is known of this statement and of this idempotency key, and up to which statement what was bought
- * is forgotten.
+ * @param known - What is known of this statement and of this idempotency key.
  * @param request - The request.
  * @returns What to do.
  */
 export function decideHold(
   channel: ChannelRecord,
-  known: { byStatement: Hold | undefined; byKey: Hold | undefined; forgottenUpTo: bigint },
+  known: { byStatement: Purchase | undefined; byKey: Purchase | undefined },
   request: HoldRequest,
 ): HoldDecision {
   const { byStatement, byKey } = known;
@@ -29,17 +28,17 @@ export function decideHold(
   // A request that failed may have been served since, under the same key and a new statement.
   for (const earlier of [byStatement, byKey]) {
     if (earlier?.status === "held") return refuse("request-in-progress");
-    if (earlier?.status === "captured") return { kind: "repeat", hold: earlier };
+    if (earlier?.status === "captured") return { kind: "repeat", purchase: earlier };
   }
-  if (!byStatement && request.cumulativeAmount <= known.forgottenUpTo) return refuse("statement-used");
 
-  const acceptance = decideAcceptance(channel, request);
-  if (acceptance.refusal) return refuse(acceptance.refusal);
-  const accepted = acceptance.accepts ? request.cumulativeAmount : channel.accepted;
-  if (accepted - channel.spent - channel.held < request.amount) {
-    return { kind: "refuse", reason: "insufficient-balance", accepts: acceptance.accepts };
-  }
-  return { kind: "hold", accepts: acceptance.accepts };
+  const { accepts, refusal } = decideAcceptance(channel, request);
+  if (refusal) return refuse(refusal);
+  const accepted = accepts ? request.cumulativeAmount : channel.accepted;
+  const owed = channel.spent + channel.held + request.amount;
+  if (owed > accepted) return { kind: "refuse", reason: "insufficient-balance", accepts };
+  // What was accepted stays when a reorganisation takes a part of the deposit back; more than is there is not served.
+  if (owed > channel.deposit) return { kind: "refuse", reason: "amount-exceeds-deposit", accepts };
+  return { kind: "hold", accepts };
 }
 
 /**
@@ -54,7 +53,8 @@ export function decideAcceptance(
   statement: Pick<HoldRequest, "cumulativeAmount" | "minVoucherDelta">,
 ): { accepts: boolean; refusal?: HoldRefusal } {
   if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
-  if (channel.closing || channel.closeRequestedAt !== 0) return { accepts: false, refusal: "channel-closing" };
+  const isEnding = channel.closing || channel.retired || channel.closeRequestedAt !== 0;
+  if (isEnding) return { accepts: false, refusal: "channel-closing" };
   if (statement.cumulativeAmount <= channel.accepted) return { accepts: false };
   if (statement.cumulativeAmount > channel.deposit) return { accepts: false, refusal: "amount-exceeds-deposit" };
   if (statement.cumulativeAmount - channel.accepted < statement.minVoucherDelta) {
@@ -66,7 +66,8 @@ export function decideAcceptance(
 /**
  * Whether the payer's statement may close the channel. It must be one that has bought nothing, so that nobody who saw a
  * payment on its way can close with it. Zero was seen when the channel was opened: it closes one that has bought nothing.
- * A channel that is closing already may be closed again: an earlier try may have been cut off.
+ * A channel that is closing already may be closed again: an earlier try may have been cut off. A retired one, which
+ * serves nothing more, is closed by any statement: whoever sends it does the payer a favour.
  *
  * @param channel - The channel as it is.
  * @param isUsed - Whether the statement has bought something.
@@ -80,7 +81,9 @@ export function decideClose(
 ): { accepts: boolean; refusal?: HoldRefusal } {
   if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
   const hasBought = channel.spent + channel.held > 0n;
-  if (cumulativeAmount === 0n ? hasBought : isUsed) return { accepts: false, refusal: "statement-used" };
+  if (!channel.retired && (cumulativeAmount === 0n ? hasBought : isUsed)) {
+    return { accepts: false, refusal: "statement-used" };
+  }
   return { accepts: cumulativeAmount > channel.accepted && cumulativeAmount <= channel.deposit };
 }
 

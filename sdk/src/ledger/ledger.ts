@@ -1,9 +1,12 @@
-import type { Hex } from "viem";
+import type { Address, Hex } from "viem";
 
 import type { Terms } from "../protocol/terms.ts";
 
 /** What the chain says of a channel. Amounts in base units. */
 export type ChainState = {
+  /** The block this was read at: what was read at an older one than known changes nothing. */
+  readonly blockNumber: bigint;
+  /** Falls where a reorganisation took a deposit back. */
   readonly deposit: bigint;
   readonly settled: bigint;
   /** Unix time in seconds; 0 while no request to close is pending. */
@@ -25,6 +28,12 @@ export type ChannelRecord = ChainState & {
   readonly held: bigint;
   /** True once the seller closes the channel: no more holds. */
   readonly closing: boolean;
+  /** True once the ledger no longer knows what the channel's statements have bought: no more holds, for good. */
+  readonly retired: boolean;
+  /** When the oldest capture was made that is not settled: Unix time in milliseconds; `undefined` while all is settled. */
+  readonly firstUnsettledAt: number | undefined;
+  /** When the ledger learned that it is finalized, until its purchases are forgotten: Unix time in milliseconds. */
+  readonly finalizedAt: number | undefined;
 };
 
 /** A kept answer, to be given again when the same request is repeated. */
@@ -35,7 +44,7 @@ export type Answer = {
 };
 
 /** What one statement has bought. A statement is known in its channel by its cumulative amount. */
-export type Hold = {
+export type Purchase = {
   readonly cumulativeAmount: bigint;
   /** Binds idempotency key, method, path and body digest of the request it pays for. */
   readonly requestHash: Hex;
@@ -47,9 +56,14 @@ export type Hold = {
   readonly captured: bigint;
   /** The channel's `spent` right after the capture. */
   readonly spentAfter: bigint;
-  /** The answer, once captured, while it is kept. */
-  readonly answer: Answer | undefined;
+  /** When it was held: Unix time in milliseconds. */
+  readonly heldAt: number;
+  /** When it was captured: Unix time in milliseconds; `undefined` before. */
+  readonly capturedAt: number | undefined;
 };
+
+/** A purchase with its answer, while that is kept. */
+export type Hold = Purchase & { readonly answer: Answer | undefined };
 
 /** A request to reserve an amount on a channel, paid by a statement whose signature was found good. */
 export type HoldRequest = {
@@ -72,9 +86,9 @@ export type HoldResult =
   | { readonly kind: "unknown-channel" };
 
 /**
- * Why nothing was reserved: the same request still runs; the statement has bought another request, or is so old that
- * what it bought is forgotten; the idempotency key belongs to another request; the statement grows too little, is above
- * the deposit, or leaves too little beyond what is spent and held; the channel is closing or closed.
+ * Why nothing was reserved: the same request still runs; the statement has bought another request; the idempotency key
+ * belongs to another request; the statement grows too little, is above the deposit, or leaves too little beyond what is
+ * spent and held; the deposit has fallen below what would be owed; the channel is closing, retired or closed.
  */
 export type HoldRefusal =
   | "request-in-progress"
@@ -86,29 +100,66 @@ export type HoldRefusal =
   | "channel-closing"
   | "channel-finalized";
 
+/** Whose ledger it is: nothing of another seller, token, contract or chain may get into it. */
+export type LedgerOwner = {
+  readonly chainId: number;
+  readonly contract: Address;
+  readonly token: Address;
+  readonly payee: Address;
+};
+
+/** A transaction that was sent and whose outcome is not known yet, with what it takes to send it again. */
+export type SavedTransaction = {
+  /** What it is for, in the sender's words. */
+  readonly id: string;
+  readonly account: Address;
+  readonly nonce: number;
+  readonly to: Address;
+  readonly data: Hex;
+  /** The gas limit, where one was set. */
+  readonly gas: bigint | undefined;
+  /** Wei for each unit of gas. */
+  readonly maxFeePerGas: bigint;
+  /** Wei for each unit of gas. */
+  readonly maxPriorityFeePerGas: bigint;
+  /** When it was sent last: Unix time in milliseconds. */
+  readonly sentAt: number;
+  /** Every hash under which it was sent with this nonce, oldest first: any of them may be mined. */
+  readonly hashes: readonly Hex[];
+};
+
+/** What {@link Ledger.maintain} came to. */
+export type Maintenance = {
+  /** Holds given back because the process that made them has ended. */
+  readonly released: number;
+  /** Channels whose purchases were forgotten. */
+  readonly pruned: number;
+};
+
 /**
- * A seller's memory. Every method is one atomic step on one channel, however many requests arrive at once, and its
- * effect is as durable as the ledger is when the promise resolves. Signatures are checked before a ledger is asked.
+ * A seller's memory. Every method is one atomic step, however many requests arrive at once, and its effect is as durable
+ * as the ledger is when the promise resolves. Signatures are checked before a ledger is asked.
+ *
+ * Each method rejects with {@link InvalidFieldError} where an amount is no `bigint` of 128 bits or an id no 32 bytes, and
+ * with {@link LedgerUnavailableError} where a durable ledger could not write: then nothing has changed.
  */
 export type Ledger = {
+  /** Whose it is, where it is bound to one seller. */
+  readonly owner: LedgerOwner | undefined;
+
   /**
    * Adds a channel that the chain has, with its first statement. A channel that is known already keeps what is higher.
    *
    * @returns The channel as it is now.
    */
-  addChannel(channel: {
-    channelId: Hex;
-    terms: Terms;
-    chain: ChainState;
-    cumulativeAmount: bigint;
-    signature: Hex;
-  }): Promise<ChannelRecord>;
+  addChannel(channel: NewChannel): Promise<ChannelRecord>;
 
   /** @returns The channel, or `undefined` if it was never added. */
   getChannel(channelId: Hex): Promise<ChannelRecord | undefined>;
 
   /**
-   * Notes what the chain says now.
+   * Notes what the chain says, unless it was read at an older block than what is known. A newer block may say less than
+   * an older one did: a reorganisation takes deposits and settlements back.
    *
    * @returns The channel as it is now, or `undefined` if it was never added.
    */
@@ -130,7 +181,7 @@ export type Ledger = {
    * Charges what the work was worth, at most what was held, and keeps the answer.
    *
    * @returns The channel and the hold as they are now.
-   * @throws {UnknownHoldError} when this statement holds nothing.
+   * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
    */
   capture(capture: {
     channelId: Hex;
@@ -143,7 +194,7 @@ export type Ledger = {
    * Gives back what was held, because the seller failed. The same request may use the same statement again.
    *
    * @returns The channel as it is now.
-   * @throws {UnknownHoldError} when this statement holds nothing.
+   * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
    */
   release(release: { channelId: Hex; cumulativeAmount: bigint }): Promise<ChannelRecord>;
 
@@ -158,6 +209,73 @@ export type Ledger = {
   /** Allows holds again after a closing failed. */
   cancelClose(channelId: Hex): Promise<void>;
 
-  /** All channels, in the order they were added. */
-  channels(): AsyncIterable<ChannelRecord>;
+  /**
+   * Serves nothing more on a channel, for good, because what its statements have bought is not known: see
+   * {@link resynchronize}. What the chain has settled counts as spent. A channel that is not known is added, retired.
+   *
+   * @returns The channel as it is now.
+   */
+  retire(channel: Pick<NewChannel, "channelId" | "terms" | "chain">): Promise<ChannelRecord>;
+
+  /**
+   * Lists channels in the order they were added. No lock is held between two of them.
+   *
+   * @param filter.unsettled - Only those where something was captured that is not settled and still can be.
+   */
+  channels(filter?: { unsettled?: boolean }): AsyncIterable<ChannelRecord>;
+
+  /**
+   * Lists what the statements of a channel have bought, by rising cumulative amount: the proof of what was spent. Kept
+   * until the channel can no longer be claimed.
+   */
+  holds(channelId: Hex): AsyncIterable<Purchase>;
+
+  /**
+   * Remembers a transaction before it is sent. Under the account and nonce of an earlier one it replaces that, and the
+   * hashes of both are kept.
+   *
+   * @returns The transaction with every hash.
+   */
+  saveTransaction(transaction: Omit<SavedTransaction, "hashes"> & { hash: Hex }): Promise<SavedTransaction>;
+
+  /** @returns The account's transactions by rising nonce. */
+  transactions(account: Address): Promise<SavedTransaction[]>;
+
+  /** Forgets a transaction whose outcome is final. */
+  removeTransaction(transaction: { account: Address; nonce: number }): Promise<void>;
+
+  /**
+   * Takes a lease, or renews it, so that of many processes one does a thing. It ends after `ttl`, or with the process. A
+   * clock that steps forward can end it early: what it guards must stand being done twice.
+   *
+   * @param lease.name - What is leased.
+   * @param lease.holder - Who wants it: another word in each process.
+   * @param lease.ttl - Milliseconds.
+   * @returns `true` if the holder has it now.
+   */
+  acquireLease(lease: { name: string; holder: string; ttl: number }): Promise<boolean>;
+
+  /** Gives a lease back, if the holder has it. */
+  releaseLease(lease: { name: string; holder: string }): Promise<void>;
+
+  /**
+   * Gives back what ended processes hold, and forgets the purchases of channels that were finalized long ago. A ledger
+   * that others may share does it by itself when it is opened and from time to time.
+   *
+   * @returns How many of each.
+   */
+  maintain(): Promise<Maintenance>;
+
+  /** Ends the use of the ledger: what it holds is given back, and its resources are freed. */
+  close(): Promise<void>;
+};
+
+/** A channel to add. */
+export type NewChannel = {
+  channelId: Hex;
+  terms: Terms;
+  chain: ChainState;
+  /** Base units of the first statement. */
+  cumulativeAmount: bigint;
+  signature: Hex;
 };

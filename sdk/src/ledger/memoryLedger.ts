@@ -1,174 +1,142 @@
-import type { Hex } from "viem";
+import type { Address, Hex } from "viem";
 
-import { SubfenError } from "../errors.ts";
-import { decideAcceptance, decideClose, decideHold } from "./decideHold.ts";
-import type { ChannelRecord, Hold, HoldResult, Ledger } from "./ledger.ts";
-
-/** A capture or a release of something that is not held. */
-export class UnknownHoldError extends SubfenError {
-  override readonly name = "UnknownHoldError";
-
-  constructor(channelId: Hex, cumulativeAmount: bigint) {
-    super(`The statement over ${cumulativeAmount} on channel ${channelId} holds nothing.`, {
-      code: "unknown-hold",
-      metaMessages: ["Each hold is captured or released once."],
-    });
-  }
-}
-
-type Entry = {
-  record: ChannelRecord;
-  /** By cumulative amount, oldest first. */
-  holds: Map<bigint, Hold>;
-  statementsByKey: Map<string, bigint>;
-  /** The highest statement whose purchase is forgotten; below zero while none is. */
-  forgottenUpTo: bigint;
-};
+import { assembleLedger, defaultRetention } from "./assembleLedger.ts";
+import type { Answer, ChannelRecord, Ledger, Purchase, SavedTransaction } from "./ledger.ts";
+import type { Lease, StatementRef, Store } from "./store.ts";
 
 /**
  * A ledger in memory: for tests and for sellers that can afford to lose what is not settled when the process ends.
  *
- * @param options.keep - How many statements a channel are remembered with their answers, 1,024 by default. A statement
- * older than the remembered ones is refused, so forgetting never lets one buy twice.
+ * @param options.keep - How many answers a channel are kept for repeated requests, 1,024 by default.
+ * @param options.keepBytes - How many bytes of them, 8 MiB by default.
+ * @param options.retention - Milliseconds that the purchases of a finalized channel are kept, 30 days by default.
+ * @param options.now - The clock, in milliseconds; `Date.now` by default.
  * @returns The ledger.
  */
-export function createMemoryLedger(options: { keep?: number } = {}): Ledger {
-  const { keep = 1024 } = options;
-  const entries = new Map<Hex, Entry>();
+export function createMemoryLedger(
+  options: { keep?: number; keepBytes?: number; retention?: number; now?: () => number } = {},
+): Ledger {
+  const { keep = 1024, keepBytes = 8 * 2 ** 20, retention = defaultRetention, now = Date.now } = options;
+  const store = createMemoryStore({ keep, keepBytes });
+  // One process and no waiting: a step that is run at once is alone.
+  return assembleLedger({ store, run: async (step) => step(), now, retention, owner: undefined });
+}
 
-  function requireHold(channelId: Hex, cumulativeAmount: bigint): { entry: Entry; hold: Hold } {
+type Entry = {
+  row: ChannelRecord;
+  purchases: Map<bigint, Purchase>;
+  /** The statement that was used last under each key. */
+  keys: Map<string, bigint>;
+  answers: Map<bigint, Answer>;
+  answerBytes: number;
+};
+
+function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: number }): Store {
+  const entries = new Map<Hex, Entry>();
+  const outbox = new Map<string, SavedTransaction>();
+  const leases = new Map<string, Lease>();
+  let hasLeft = false;
+
+  function entryOf(channelId: Hex): Entry {
     const entry = entries.get(channelId);
-    const hold = entry?.holds.get(cumulativeAmount);
-    if (!entry || hold?.status !== "held") throw new UnknownHoldError(channelId, cumulativeAmount);
-    return { entry, hold };
+    if (!entry) throw new Error("this channel was never put");
+    return entry;
   }
 
-  function remember(entry: Entry, hold: Hold): void {
-    entry.holds.delete(hold.cumulativeAmount);
-    entry.holds.set(hold.cumulativeAmount, hold);
-    if (hold.idempotencyKey !== undefined) entry.statementsByKey.set(hold.idempotencyKey, hold.cumulativeAmount);
-    if (entry.holds.size <= keep) return;
-    for (const [cumulativeAmount, old] of entry.holds) {
-      if (old.status === "held") continue;
-      entry.holds.delete(cumulativeAmount);
-      const key = old.idempotencyKey;
-      if (key !== undefined && entry.statementsByKey.get(key) === cumulativeAmount) entry.statementsByKey.delete(key);
-      if (cumulativeAmount > entry.forgottenUpTo) entry.forgottenUpTo = cumulativeAmount;
-      break;
+  function* held(): Generator<StatementRef> {
+    for (const [channelId, { purchases }] of entries) {
+      for (const { status, cumulativeAmount } of purchases.values()) {
+        if (status === "held") yield { channelId, cumulativeAmount };
+      }
     }
   }
 
-  function update(entry: Entry, changes: Partial<ChannelRecord>): ChannelRecord {
-    entry.record = { ...entry.record, ...changes };
-    return entry.record;
-  }
-
   return {
-    async addChannel({ channelId, terms, chain, cumulativeAmount, signature }) {
-      const entry = entries.get(channelId);
-      if (entry) {
-        const isHigher = cumulativeAmount > entry.record.accepted && cumulativeAmount <= chain.deposit;
-        return update(entry, { ...chain, ...(isHigher ? { accepted: cumulativeAmount, signature } : {}) });
+    channel: (channelId) => entries.get(channelId)?.row,
+    putChannel(row) {
+      const entry = entries.get(row.channelId);
+      if (entry) entry.row = row;
+      else {
+        entries.set(row.channelId, {
+          row,
+          purchases: new Map(),
+          keys: new Map(),
+          answers: new Map(),
+          answerBytes: 0,
+        });
       }
-      const record: ChannelRecord = {
-        ...chain,
-        channelId,
-        terms,
-        accepted: cumulativeAmount,
-        signature,
-        spent: chain.settled,
-        held: 0n,
-        closing: false,
-      };
-      entries.set(channelId, { record, holds: new Map(), statementsByKey: new Map(), forgottenUpTo: -1n });
-      return record;
+    },
+    *channels({ unsettled }) {
+      for (const { row } of entries.values()) {
+        if (!unsettled || (row.firstUnsettledAt !== undefined && !row.finalized)) yield row;
+      }
     },
 
-    async getChannel(channelId) {
-      return entries.get(channelId)?.record;
+    purchase: ({ channelId, cumulativeAmount }) => entries.get(channelId)?.purchases.get(cumulativeAmount),
+    purchaseByKey(channelId, idempotencyKey) {
+      const entry = entryOf(channelId);
+      const statement = entry.keys.get(idempotencyKey);
+      return statement === undefined ? undefined : entry.purchases.get(statement);
+    },
+    putPurchase(channelId, purchase) {
+      const { purchases, keys } = entryOf(channelId);
+      purchases.set(purchase.cumulativeAmount, purchase);
+      if (purchase.idempotencyKey !== undefined) keys.set(purchase.idempotencyKey, purchase.cumulativeAmount);
+    },
+    isOwn: () => true,
+    *purchases(channelId) {
+      const all = [...(entries.get(channelId)?.purchases.values() ?? [])];
+      yield* all.sort((a, b) => (a.cumulativeAmount < b.cumulativeAmount ? -1 : 1));
+    },
+    firstCaptureAbove(channelId, settled) {
+      let first: Purchase | undefined;
+      for (const purchase of entryOf(channelId).purchases.values()) {
+        if (purchase.status !== "captured" || purchase.spentAfter <= settled) continue;
+        if (!first || purchase.spentAfter < first.spentAfter) first = purchase;
+      }
+      return first?.capturedAt;
     },
 
-    async updateChain(channelId, chain) {
-      const entry = entries.get(channelId);
-      return entry && update(entry, chain);
+    answer: ({ channelId, cumulativeAmount }) => entryOf(channelId).answers.get(cumulativeAmount),
+    putAnswer({ channelId, cumulativeAmount }, answer) {
+      const entry = entryOf(channelId);
+      entry.answers.set(cumulativeAmount, answer);
+      entry.answerBytes += answer.body.length;
+      while (entry.answers.size > keep || entry.answerBytes > keepBytes) {
+        const oldest = [...entry.answers.keys()].reduce((a, b) => (a < b ? a : b));
+        entry.answerBytes -= entry.answers.get(oldest)?.body.length ?? 0;
+        entry.answers.delete(oldest);
+      }
     },
 
-    async accept(statement) {
-      const entry = entries.get(statement.channelId);
-      if (!entry) return { kind: "unknown-channel" };
-      const { accepts, refusal } = decideAcceptance(entry.record, statement);
-      if (refusal) return { kind: "refused", reason: refusal, channel: entry.record };
-      if (accepts) update(entry, { accepted: statement.cumulativeAmount, signature: statement.signature });
-      return { kind: "held", channel: entry.record };
+    leave() {
+      hasLeft = true;
+    },
+    takeAbandoned: () => (hasLeft ? [...held()] : []),
+    finalizedBefore: (time) =>
+      [...entries.values()].flatMap(({ row }) =>
+        row.finalizedAt !== undefined && row.finalizedAt < time ? [row.channelId] : [],
+      ),
+    forgetPurchases(channelId) {
+      const entry = entryOf(channelId);
+      for (const forgotten of [entry.purchases, entry.keys, entry.answers]) forgotten.clear();
+      entry.answerBytes = 0;
+      return true;
     },
 
-    async hold(request): Promise<HoldResult> {
-      const entry = entries.get(request.channelId);
-      if (!entry) return { kind: "unknown-channel" };
-      const { cumulativeAmount, idempotencyKey } = request;
-      const keyed = idempotencyKey === undefined ? undefined : entry.statementsByKey.get(idempotencyKey);
-      const decision = decideHold(
-        entry.record,
-        {
-          byStatement: entry.holds.get(cumulativeAmount),
-          byKey: keyed === undefined ? undefined : entry.holds.get(keyed),
-          forgottenUpTo: entry.forgottenUpTo,
-        },
-        request,
-      );
-      if (decision.kind === "repeat") return { kind: "repeated", channel: entry.record, hold: decision.hold };
-      if (decision.accepts) update(entry, { accepted: cumulativeAmount, signature: request.signature });
-      if (decision.kind === "refuse") return { kind: "refused", reason: decision.reason, channel: entry.record };
+    transactions: (account) =>
+      [...outbox.values()]
+        .filter((saved) => saved.account.toLowerCase() === account.toLowerCase())
+        .sort((a, b) => a.nonce - b.nonce),
+    putTransaction: (transaction) => void outbox.set(outboxKey(transaction.account, transaction.nonce), transaction),
+    dropTransaction: (account, nonce) => void outbox.delete(outboxKey(account, nonce)),
 
-      const { requestHash, amount } = request;
-      const hold: Hold = {
-        cumulativeAmount,
-        requestHash,
-        idempotencyKey,
-        amount,
-        status: "held",
-        captured: 0n,
-        spentAfter: 0n,
-        answer: undefined,
-      };
-      remember(entry, hold);
-      return { kind: "held", channel: update(entry, { held: entry.record.held + amount }) };
-    },
-
-    async capture({ channelId, cumulativeAmount, amount, answer }) {
-      const { entry, hold } = requireHold(channelId, cumulativeAmount);
-      const captured = amount < hold.amount ? amount : hold.amount;
-      const spent = entry.record.spent + captured;
-      const channel = update(entry, { spent, held: entry.record.held - hold.amount });
-      const settled: Hold = { ...hold, status: "captured", captured, spentAfter: spent, answer };
-      remember(entry, settled);
-      return { channel, hold: settled };
-    },
-
-    async release({ channelId, cumulativeAmount }) {
-      const { entry, hold } = requireHold(channelId, cumulativeAmount);
-      remember(entry, { ...hold, status: "released" });
-      return update(entry, { held: entry.record.held - hold.amount });
-    },
-
-    async beginClose(statement) {
-      const entry = entries.get(statement.channelId);
-      if (!entry) return { kind: "unknown-channel" };
-      const { cumulativeAmount, signature } = statement;
-      const isUsed = entry.holds.has(cumulativeAmount) || cumulativeAmount <= entry.forgottenUpTo;
-      const decision = decideClose(entry.record, isUsed, cumulativeAmount);
-      if (decision.refusal) return { kind: "refused", reason: decision.refusal, channel: entry.record };
-      const raised = decision.accepts ? { accepted: cumulativeAmount, signature } : {};
-      return { kind: "held", channel: update(entry, { ...raised, closing: true }) };
-    },
-
-    async cancelClose(channelId) {
-      const entry = entries.get(channelId);
-      if (entry) update(entry, { closing: false });
-    },
-
-    async *channels() {
-      for (const { record } of entries.values()) yield record;
-    },
+    lease: (name) => leases.get(name),
+    putLease: (name, lease) => void (lease ? leases.set(name, lease) : leases.delete(name)),
+    close: () => undefined,
   };
+}
+
+function outboxKey(account: Address, nonce: number): string {
+  return `${account.toLowerCase()} ${nonce}`;
 }

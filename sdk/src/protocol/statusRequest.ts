@@ -27,6 +27,18 @@ export type StatusRequest = {
  * @returns The signature, 65 bytes, low s, v 27 or 28.
  * @throws {InvalidFieldError} when a field is malformed; nothing is signed.
  * @throws {InvalidSignatureError} when the account returns something that is no plain ECDSA signature.
+ * @example
+ * import { signStatusRequest } from "subfen";
+ * import { keccak256, stringToHex } from "viem";
+ * import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+ *
+ * const signature = await signStatusRequest({
+ *   account: privateKeyToAccount(generatePrivateKey()),
+ *   contract: "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512",
+ *   chainId: 31337,
+ *   channelId: keccak256(stringToHex("a channel")),
+ *   timestamp: BigInt(Date.now()),
+ * });
  */
 export async function signStatusRequest(
   parameters: signStatusRequest.Parameters,
@@ -46,6 +58,20 @@ export declare namespace signStatusRequest {
  * @param parameters - The question as in {@link signStatusRequest}, its signature and whose it should be.
  * @returns `true` if `signer` made this signature in its one accepted form.
  * @throws {InvalidFieldError} when a field other than the signature is malformed.
+ * @example
+ * import { signStatusRequest, verifyStatusRequest } from "subfen";
+ * import { keccak256, stringToHex } from "viem";
+ * import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+ *
+ * const account = privateKeyToAccount(generatePrivateKey());
+ * const question = {
+ *   contract: "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512",
+ *   chainId: 31337,
+ *   channelId: keccak256(stringToHex("a channel")),
+ *   timestamp: 1_900_000_000_000n,
+ * };
+ * const signature = await signStatusRequest({ ...question, account });
+ * await verifyStatusRequest({ ...question, signature, signer: account.address }); // true
  */
 export async function verifyStatusRequest(
   parameters: verifyStatusRequest.Parameters,

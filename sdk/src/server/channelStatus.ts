@@ -30,7 +30,9 @@ export function createChannelStatus(seller: Seller): (request: Request) => Promi
     const clock = BigInt(now());
     const isTimely = timestamp >= startedAt && timestamp > clock - BigInt(window) && timestamp < clock + BigInt(window);
     if (!isTimely) return stale();
-    const channel = await ledger.getChannel(channelId);
+    const known = await ledger.getChannel(channelId);
+    // What a retired channel's statements have bought is not known.
+    const channel = known?.retired ? undefined : known;
     // Checked for a channel that is not known too, so that both take as long.
     const signer = channel ? voucherSigner(channel.terms) : zeroAddress;
     const isSigned = await verifyStatusRequest({ contract, chainId, channelId, timestamp, signature, signer });

@@ -39,8 +39,8 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
       const channel = await drain(channelId);
       const claim = claimOf(channel);
       const { transactionHash: txHash } = await seller.transact(() => closeChannel(client, { contract, claim }));
-      const { deposit, closeRequestedAt } = channel;
-      const end = { deposit, settled: claim.amount, closeRequestedAt, finalized: true };
+      const { blockNumber, deposit, closeRequestedAt } = channel;
+      const end = { blockNumber, deposit, settled: claim.amount, closeRequestedAt, finalized: true };
       return { channel: (await ledger.updateChain(channelId, end)) ?? channel, txHash };
     } catch (cause) {
       const problem = toTransactionProblem(cause, "Closing the channel");

@@ -8,7 +8,15 @@ import { computeChannelId } from "../protocol/channelId.ts";
 import { openAuthorizationNonce, topUpAuthorizationNonce } from "../protocol/receiveWithAuthorization.ts";
 import type { Terms } from "../protocol/terms.ts";
 import type { FundingAuthorization, SessionPayload } from "../wire/session.ts";
-import { eventsOf, ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
+import {
+  eventsOf,
+  ProblemError,
+  readChain,
+  requireStatement,
+  type SeenChannel,
+  type Seller,
+  toTransactionProblem,
+} from "./seller.ts";
 
 type OpenPayload = Extract<SessionPayload, { action: "open" }>;
 type TopUpPayload = Extract<SessionPayload, { action: "topUp" }>;
@@ -92,7 +100,7 @@ export function createFunding(seller: Seller): Funding {
     } catch (cause) {
       // An earlier try may have been mined, its outcome lost; or somebody else has sent it.
       const isRefused = cause instanceof ContractRefusedError || cause instanceof TransactionRevertedError;
-      if (isRefused && (await readChain(seller, channelId)).deposit > 0n) return undefined;
+      if (isRefused && isOpen(await readChain(seller, channelId))) return undefined;
       throw toTransactionProblem(cause, "Opening the channel");
     }
   }
@@ -136,7 +144,8 @@ export function createFunding(seller: Seller): Funding {
       const txHash = known ? undefined : await once(channelId, () => sendOpening(terms, channelId, payload));
 
       const chain = await readChain(seller, channelId);
-      if (chain.deposit === 0n) throw new ProblemError("channel-not-found", "The channel is not open.", { channelId });
+      if (!isOpen(chain)) throw new ProblemError("channel-not-found", "The channel is not open.", { channelId });
+      if (chain.deposit === 0n) throw unconfirmedOpening(channelId);
       if (chain.finalized) throw new ProblemError("channel-finalized", "The channel is closed.", { channelId });
       if (chain.closeRequestedAt !== 0) {
         throw new ProblemError("channel-closing", "A request to close this channel is pending.", { channelId });
@@ -156,6 +165,16 @@ export function createFunding(seller: Seller): Funding {
       return { channel: channel ?? known, txHash };
     },
   };
+}
+
+function isOpen({ deposit, unconfirmed }: SeenChannel): boolean {
+  return deposit + unconfirmed > 0n;
+}
+
+/** A deposit that is not there for certain pays for nothing, be it new or taken back by a reorganisation. */
+export function unconfirmedOpening(channelId: Hex): ProblemError {
+  const detail = "The opening of this channel is not confirmed. Send the same credential again when it is.";
+  return new ProblemError("transaction-pending", detail, { channelId });
 }
 
 function requireCovered({ channelId, cumulativeAmount }: OpenPayload, deposit: bigint): void {

@@ -4,8 +4,8 @@ import { getChainId } from "viem/actions";
 import { getCloseGracePeriod } from "../chain/channels.ts";
 import { type ChainClient, MissingAccountError } from "../chain/write.ts";
 import { isSubfenError, SubfenError } from "../errors.ts";
-import type { ChannelRecord, HoldRefusal, Ledger } from "../ledger/ledger.ts";
-import { createMemoryLedger } from "../ledger/memoryLedger.ts";
+import type { ChannelRecord, HoldRefusal, Ledger, LedgerOwner } from "../ledger/ledger.ts";
+import { createSqliteLedger, ForeignLedgerError } from "../ledger/sqlite/sqliteLedger.ts";
 import { parseCredential } from "../wire/credential.ts";
 import { canonicalize, type Json } from "../wire/encoding.ts";
 import { formatChallenge } from "../wire/challenge.ts";
@@ -15,10 +15,11 @@ import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
 import { createClosing } from "./closing.ts";
-import { createFunding } from "./funding.ts";
+import { createFunding, unconfirmedOpening } from "./funding.ts";
 import { perform, withReceipt } from "./perform.ts";
 import type { Price } from "./price.ts";
 import { hashRequest, readBody } from "./requestBody.ts";
+import { requireLedgerUpToDate } from "./resynchronize.ts";
 import { createTransact, ProblemError, readChain, requireStatement, type Seller } from "./seller.ts";
 import { createSettling, type Settlements } from "./settling.ts";
 import { createVoucherVerifier } from "./voucherVerifier.ts";
@@ -62,6 +63,8 @@ export type Gateway = {
   settleAll(): Promise<Settlements>;
   /** The ledger in use. */
   readonly ledger: Ledger;
+  /** Closes the ledger, unless it was passed in. Call it once the server answers no more: work that runs is not charged. */
+  close(): Promise<void>;
 };
 
 /** The contract's grace period is too short to settle in. */
@@ -76,6 +79,14 @@ export class UnsuitableContractError extends SubfenError {
   }
 }
 
+/** The ledger that was passed in belongs to another seller. */
+function requireOwnLedger(ledger: Ledger, owner: LedgerOwner): void {
+  for (const field of ["chainId", "contract", "token", "payee"] as const) {
+    const [found, wanted] = [ledger.owner?.[field], owner[field]].map((value) => String(value).toLowerCase());
+    if (ledger.owner && found !== wanted) throw new ForeignLedgerError(field, String(found), String(wanted));
+  }
+}
+
 const localChains = [1337, 31337];
 
 /**
@@ -84,6 +95,12 @@ const localChains = [1337, 31337];
  * @param parameters - See each.
  * @returns The gateway.
  * @throws {MissingAccountError} when the client has no account.
+ * @throws {NoSqliteError} when the runtime has no `node:sqlite` and no ledger is passed.
+ * @throws {LedgerUnavailableError} when the ledger's file cannot be opened or written.
+ * @throws {LedgerVersionError} when the ledger's file was written by a newer version.
+ * @throws {ForeignLedgerError} when the ledger belongs to another seller, token, contract or chain.
+ * @throws {LedgerBehindChainError} when the chain proves that the ledger has lost something.
+ * @throws {LogQueryError} when the node does not answer for the logs of a single block.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
  * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
  * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
@@ -93,7 +110,7 @@ const localChains = [1337, 31337];
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
   const { client, contract, token, realm, secret } = parameters;
-  const { ledger = createMemoryLedger(), now = Date.now, minDeposit = 0n, suggestedDeposit } = parameters;
+  const { now = Date.now, minDeposit = 0n, suggestedDeposit } = parameters;
   const { maxBody = 4 * 2 ** 20, maxKeptAnswer = 2 ** 20, recheckAfter = 60, minVoucherDelta = 0n } = parameters;
   const { challengeLifetime = 600, drainTimeout = 30_000, transactionTimeout = 60_000 } = parameters;
   if (!client.account) throw new MissingAccountError("createGateway");
@@ -101,27 +118,9 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const gracePeriod = await getCloseGracePeriod(client, { contract });
   if (gracePeriod < 600) throw new UnsuitableContractError(contract, gracePeriod);
   const confirmations = parameters.confirmations ?? (localChains.includes(chainId) ? 1 : 2);
-  const seller: Seller = {
-    client,
-    chainId,
-    contract,
-    token,
-    payee: parameters.payee ?? client.account.address,
-    ledger,
-    verifier: await createVoucherVerifier({ contract, chainId }),
-    confirmations,
-    transactionTimeout,
-    minDeposit,
-    now,
-    transact: createTransact(client, confirmations),
-  };
+  const payee = parameters.payee ?? client.account.address;
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
-  const funding = createFunding(seller);
-  const closing = createClosing(seller, drainTimeout);
-  const channelStatus = createChannelStatus(seller);
-  // A payer may want its money back while the work runs: what was earned must still be settled in time.
-  const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
-  const checkedAt = new Map<Hex, number>();
+  const verifier = await createVoucherVerifier({ contract, chainId });
 
   /** What the seller does with it must not change an answer. */
   function report(error: unknown): void {
@@ -129,6 +128,38 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       .then(parameters.onError)
       .catch(() => undefined);
   }
+
+  const owner: LedgerOwner = { chainId, contract, token, payee };
+  const { ledgerPath = "subfen-ledger.db" } = parameters;
+  const ledger = parameters.ledger ?? (await createSqliteLedger({ path: ledgerPath, owner, now, onError: report }));
+  const close = async () => (parameters.ledger ? undefined : ledger.close());
+  try {
+    requireOwnLedger(ledger, owner);
+    await requireLedgerUpToDate({ client, ...owner, ledger, fromBlock: parameters.fromBlock });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const seller: Seller = {
+    client,
+    chainId,
+    contract,
+    token,
+    payee,
+    ledger,
+    verifier,
+    confirmations,
+    transactionTimeout,
+    minDeposit,
+    now,
+    transact: createTransact(client, confirmations),
+  };
+  const funding = createFunding(seller);
+  const closing = createClosing(seller, drainTimeout);
+  const channelStatus = createChannelStatus(seller);
+  // A payer may want its money back while the work runs: what was earned must still be settled in time.
+  const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
+  const checkedAt = new Map<Hex, number>();
 
   function challengeFor(offer: Offer, amount: bigint): string {
     const request = formatSessionRequest({
@@ -213,8 +244,12 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     statement: Statement,
   ): Promise<Response> {
     const { channelId, cumulativeAmount, signature } = statement;
-    const { terms } = await freshChannel(channelId);
+    const { terms, deposit } = await freshChannel(channelId);
     requireStatement(seller, terms, statement);
+    if (deposit === 0n) {
+      checkedAt.delete(channelId);
+      throw unconfirmedOpening(channelId);
+    }
     if (request.method === "HEAD") {
       const accepted = await ledger.accept({ channelId, cumulativeAmount, signature, minVoucherDelta });
       if (accepted.kind === "refused") throw toRefusal(accepted.reason, accepted.channel, statement, 0n);
@@ -247,12 +282,14 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       return outcome.response;
     }
     const { answer, cost } = outcome;
-    const { channel, hold } = await ledger.capture({
-      channelId,
-      cumulativeAmount,
-      amount: cost,
-      answer: answer.body.length <= maxKeptAnswer ? answer : undefined,
-    });
+    const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
+    const { channel, hold } = await ledger
+      .capture({ channelId, cumulativeAmount, amount: cost, answer: kept })
+      .catch(async (error: unknown) => {
+        // What could not be charged is not served; the same request may be sent again.
+        await ledger.release({ channelId, cumulativeAmount }).catch(report);
+        throw error;
+      });
     return withReceipt(answer, receiptFor(challengeId, channel, hold.captured));
   }
 
@@ -335,6 +372,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     protect: (offer, work) => (request) => charge(request, offer, work),
     settleAll: createSettling(seller),
     ledger,
+    close,
   };
 }
 
@@ -352,8 +390,15 @@ export declare namespace createGateway {
     secret: Uint8Array | string;
     /** Who is paid; the client's account by default. */
     payee?: Address;
-    /** In memory by default. */
+    /** A file by default, see `ledgerPath`. */
     ledger?: Ledger;
+    /** The file of the default ledger; `subfen-ledger.db` in the working folder by default. */
+    ledgerPath?: string;
+    /**
+     * The block to look for openings from, such as that of the contract's deployment, when the ledger is compared with
+     * the chain at the start; by default the newest block that the ledger knows of.
+     */
+    fromBlock?: bigint;
     /** Base units to propose as a deposit. */
     suggestedDeposit?: bigint;
     /** Base units below which no channel is opened at the seller's gas; 0 by default. */
@@ -404,7 +449,8 @@ function toRefusal(reason: HoldRefusal, channel: ChannelRecord, statement: State
     case "amount-exceeds-deposit":
       return new ProblemError(
         reason,
-        `The voucher over ${statement.cumulativeAmount} is above the deposit of ${channel.deposit}. Top the channel up.`,
+        `The deposit of ${channel.deposit} does not cover the voucher over ${statement.cumulativeAmount} and this request. ` +
+          "Top the channel up.",
         amounts,
       );
     case "delta-too-small":

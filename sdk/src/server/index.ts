@@ -10,6 +10,7 @@ export {
   pricePerRequest,
   UnmeteredAnswerError,
 } from "./price.ts";
+export { LedgerBehindChainError, type LedgerOnChain, resynchronize } from "./resynchronize.ts";
 export {
   ClaimSkippedError,
   EarningsLostError,

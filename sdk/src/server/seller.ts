@@ -6,9 +6,10 @@ import {
   parseEventLogs,
   type TransactionReceipt,
 } from "viem";
+import { getBlockNumber } from "viem/actions";
 
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
-import { getChannel, getChannels } from "../chain/channels.ts";
+import { getChannels } from "../chain/channels.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import { type ChainClient, confirmTransaction } from "../chain/write.ts";
 import { isSubfenError, SubfenError } from "../errors.ts";
@@ -64,22 +65,48 @@ export function createTransact(client: ChainClient, confirmations: number): Sell
   return async (send) => confirmTransaction(client, { hash: await send(), confirmations });
 }
 
+/** A channel on the chain; `unconfirmed` is by how much its deposit is higher at the newest block, in base units. */
+export type SeenChannel = ChainState & { readonly unconfirmed: bigint };
+
+/** How often a node that is asked for a block it has not got yet is asked again, and after how many milliseconds. */
+const rereads = { count: 2, pause: 100 };
+
 /**
- * Reads a channel from the chain.
+ * Reads a channel from the chain: what can harm the seller as it is at the newest block, the deposit as it was when that
+ * many confirmations ago, so that a small reorganisation takes nothing back that was served on.
  *
+ * @returns The state. See {@link SeenChannel}.
  * @throws {ProblemError} when the node does not answer.
  */
-export function readChain({ client, contract }: Seller, channelId: Hex): Promise<ChainState> {
-  return getChannel(client, { contract, channelId }).catch(throwUnreachable);
+export async function readChain(seller: Seller, channelId: Hex): Promise<SeenChannel> {
+  const [channel] = await readChains(seller, [channelId]);
+  return channel as SeenChannel;
 }
 
-/** As `readChain`, for many channels in one call, in the order of their ids. */
-export function readChains({ client, contract }: Seller, channelIds: readonly Hex[]): Promise<readonly ChainState[]> {
-  return getChannels(client, { contract, channelIds }).catch(throwUnreachable);
-}
-
-function throwUnreachable(cause: unknown): never {
-  throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
+/** As {@link readChain}, for many channels at once, in the order of their ids. */
+export async function readChains(seller: Seller, channelIds: readonly Hex[]): Promise<SeenChannel[]> {
+  const { client, contract, confirmations } = seller;
+  for (let reread = 0; ; reread++) {
+    try {
+      const blockNumber = await getBlockNumber(client, { cacheTime: 0 });
+      const depth = BigInt(confirmations - 1);
+      const confirmedAt = blockNumber > depth ? blockNumber - depth : 0n;
+      const [newest, confirmed] = await Promise.all([
+        getChannels(client, { contract, channelIds, blockNumber }),
+        depth === 0n ? undefined : getChannels(client, { contract, channelIds, blockNumber: confirmedAt }),
+      ]);
+      return newest.map((channel, i) => {
+        const before = confirmed?.[i]?.deposit ?? channel.deposit;
+        const deposit = before < channel.deposit ? before : channel.deposit;
+        return { ...channel, blockNumber, deposit, unconfirmed: channel.deposit - deposit };
+      });
+    } catch (cause) {
+      if (reread === rereads.count) {
+        throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
+      }
+      await new Promise((resolve) => setTimeout(resolve, rereads.pause));
+    }
+  }
 }
 
 /** The channel contract's events of one kind in a transaction, in their order. */

@@ -125,8 +125,7 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
         for (const { channelId } of batch) outcome.failed.push({ channelId, error: toError(error) });
       });
     let batch: ChannelRecord[] = [];
-    for await (const channel of ledger.channels()) {
-      if (channel.finalized || channel.spent <= channel.settled) continue;
+    for await (const channel of ledger.channels({ unsettled: true })) {
       batch.push(channel);
       if (batch.length < maxBatch) continue;
       await settle(batch);

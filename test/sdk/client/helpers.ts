@@ -1,5 +1,12 @@
 import { type BuyerStore, type Payment, parseYuan, payingFetch, type PayingFetch } from "../../../sdk/src/index.ts";
-import { createGateway, type Gateway, type Price, pricePerRequest, type Work } from "../../../sdk/src/server/index.ts";
+import {
+  createGateway,
+  createMemoryLedger,
+  type Gateway,
+  type Price,
+  pricePerRequest,
+  type Work,
+} from "../../../sdk/src/server/index.ts";
 import { createWorld, serve, type World } from "../../server/helpers.ts";
 
 /** What every call costs unless a test says otherwise: an eighth of a fen and less. */
@@ -33,6 +40,7 @@ export async function openShop(
     realm: "test",
     secret: "0123456789abcdef",
     suggestedDeposit: options.suggestedDeposit ?? parseYuan("1"),
+    ledger: createMemoryLedger(),
     ...options.gateway,
   });
   const seen: { authorization: string | null; key: string | null; method: string; path: string }[] = [];

@@ -195,6 +195,7 @@ describe("payingFetch", () => {
           signature: "0x",
         });
       await shop.gateway.ledger.updateChain(channelId, {
+        blockNumber: record!.blockNumber,
         deposit: 2n * price,
         settled: price,
         closeRequestedAt: 0,

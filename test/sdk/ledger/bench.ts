@@ -9,6 +9,7 @@ import type {
   HoldRequest,
   HoldResult,
   Ledger,
+  LedgerOwner,
 } from "../../../sdk/src/ledger/index.ts";
 import type { Terms } from "../../../sdk/src/index.ts";
 
@@ -24,8 +25,20 @@ export const terms: Terms = {
   salt: bytes("5a", 32),
   authorizedSigner: bytes("00", 20),
 };
+export const owner: LedgerOwner = {
+  chainId: 31337,
+  contract: bytes("cc", 20),
+  token: terms.token,
+  payee: terms.payee,
+};
 /** What the chain says of an open channel of 1,000. */
-export const open: ChainState = { deposit: 1000n, settled: 0n, closeRequestedAt: 0, finalized: false };
+export const open: ChainState = {
+  blockNumber: 100n,
+  deposit: 1000n,
+  settled: 0n,
+  closeRequestedAt: 0,
+  finalized: false,
+};
 export const answer: Answer = { status: 200, headers: [["x", "1"]], body: new Uint8Array([1, 2, 3]) };
 
 /** A request over this statement; the same number, the same request. */
@@ -46,8 +59,9 @@ export function request(
   };
 }
 
-/** Makes an empty ledger; `keep` is how many statements a channel it remembers. */
-export type CreateLedger = (options?: { keep?: number }) => Ledger | Promise<Ledger>;
+/** Makes an empty ledger; `keep` and `keepBytes` are how many answers a channel it keeps. */
+export type CreateLedger = (options?: LedgerOptions) => Ledger | Promise<Ledger>;
+export type LedgerOptions = { keep?: number; keepBytes?: number; retention?: number; now?: () => number };
 
 /** A ledger under test, with short words for what is done to its first channel. */
 export type Bench = ReturnType<typeof createBench>;
@@ -55,18 +69,28 @@ export type Bench = ReturnType<typeof createBench>;
 /** Makes a bench; each `start` or `empty` puts another ledger on it. */
 export function createBench(create: CreateLedger) {
   let current: Ledger | undefined;
+  const time = { now: 1_000 };
   const bench = {
     get ledger(): Ledger {
       if (!current) throw new Error("no ledger was started");
       return current;
     },
-    async empty(options: { keep?: number } = {}): Promise<void> {
-      current = await create(options);
+    async empty(options: LedgerOptions = {}): Promise<void> {
+      current = await create({ now: () => time.now, ...options });
     },
+    /** The ledger's clock. */
+    time,
     /** A ledger with one channel of 1,000. */
-    async start(options: { keep?: number; chain?: ChainState; accepted?: bigint } = {}): Promise<void> {
-      await bench.empty(options.keep === undefined ? {} : { keep: options.keep });
-      await bench.add(channelId, options.chain ?? open, options.accepted ?? 0n);
+    async start(options: LedgerOptions & { chain?: ChainState; accepted?: bigint } = {}): Promise<void> {
+      const { chain = open, accepted = 0n, ...rest } = options;
+      await bench.empty(rest);
+      await bench.add(channelId, chain, accepted);
+    },
+    /** Notes what a newer block says. */
+    async see(changes: Partial<ChainState>): Promise<ChannelRecord> {
+      const { blockNumber, deposit, settled, closeRequestedAt, finalized } = await bench.channel();
+      const known = { blockNumber, deposit, settled, closeRequestedAt, finalized };
+      return (await bench.ledger.updateChain(channelId, { ...known, ...changes }))!;
     },
     add: (id: Hex, chain: ChainState, cumulativeAmount: bigint) =>
       bench.ledger.addChannel({

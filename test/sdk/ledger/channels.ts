@@ -33,12 +33,15 @@ export function describeChannels(bench: Bench): void {
         spent: 0n,
         held: 0n,
         closing: false,
+        retired: false,
+        firstUnsettledAt: undefined,
+        finalizedAt: undefined,
       };
       expect(await add(channelId, open, 5n)).to.deep.equal(expected);
       expect(await channel()).to.deep.equal(expected);
     });
 
-    it("counts what the chain has settled as spent, where it was used before the bench.ledger began", async () => {
+    it("counts what the chain has settled as spent, where it was used before the ledger began", async () => {
       await start({ chain: { ...open, settled: 300n }, accepted: 0n });
       expect(await channel()).to.include({ spent: 300n, accepted: 0n });
       expect(await refusal(hold(305n))).to.equal("insufficient-balance");
@@ -67,7 +70,13 @@ export function describeChannels(bench: Bench): void {
 
     it("notes what the chain says, and that alone", async () => {
       await start({ accepted: 50n });
-      const chain: ChainState = { deposit: 2000n, settled: 40n, closeRequestedAt: 99, finalized: true };
+      const chain: ChainState = {
+        blockNumber: 101n,
+        deposit: 2000n,
+        settled: 40n,
+        closeRequestedAt: 99,
+        finalized: true,
+      };
       expect(await bench.ledger.updateChain(channelId, chain)).to.include({
         ...chain,
         accepted: 50n,

@@ -1,14 +1,17 @@
 import { describeAccounts } from "./accounts.ts";
 import { createBench, type CreateLedger } from "./bench.ts";
+import { describeChain } from "./chain.ts";
 import { describeChannels } from "./channels.ts";
 import { describeClosings } from "./closings.ts";
 import { describeHolds } from "./holds.ts";
+import { describeKeeping } from "./keeping.ts";
+import { describeSettling } from "./settling.ts";
 
 /**
  * What every ledger must do, whatever it is made of.
  *
  * @param name - Of the ledger.
- * @param create - Makes an empty one; `keep` is how many statements a channel it remembers.
+ * @param create - Makes an empty one; see {@link CreateLedger}.
  */
 export function describeLedger(name: string, create: CreateLedger): void {
   describe(name, () => {
@@ -16,6 +19,9 @@ export function describeLedger(name: string, create: CreateLedger): void {
     describeChannels(bench);
     describeHolds(bench);
     describeClosings(bench);
+    describeChain(bench);
+    describeSettling(bench);
+    describeKeeping(bench);
     describeAccounts(bench);
   });
 }

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 
+import type { Answer } from "../../../sdk/src/ledger/index.ts";
 import { type Bench, answer, channelId, open, request, signatureOf } from "./bench.ts";
 
 /** What one statement buys, and that it buys once. */
@@ -96,6 +97,8 @@ export function describeHolds(bench: Bench): void {
           status: "captured",
           captured: 7n,
           spentAfter: 7n,
+          heldAt: 1_000,
+          capturedAt: 1_000,
           answer,
         });
       expect(await channel()).to.include({ spent: 7n, held: 0n });
@@ -193,74 +196,68 @@ export function describeHolds(bench: Bench): void {
     });
   });
 
-  describe("forgetting", () => {
-    beforeEach(() => start({ keep: 3 }));
-
-    /** Buys with statements 10, 20, … up to this one. */
-    async function buyUpTo(last: bigint): Promise<void> {
-      for (let amount = 10n; amount <= last; amount += 10n) {
+  describe("keeping answers", () => {
+    /** Buys with these statements, each with an answer of three bytes. */
+    async function buy(...amounts: bigint[]): Promise<void> {
+      for (const amount of amounts) {
         expect((await hold(amount, { idempotencyKey: `k${amount}` })).kind).to.equal("held");
         await capture(amount);
       }
     }
 
-    it("keeps the latest answers and refuses the statements of the others", async () => {
-      await buyUpTo(60n);
-      for (const amount of [40n, 50n, 60n]) {
-        expect((await hold(amount, { idempotencyKey: `k${amount}` })).kind).to.equal("repeated");
+    /** The statements of these whose answers are still kept. All are repeated, none is bought again. */
+    async function kept(...amounts: bigint[]): Promise<bigint[]> {
+      const found: bigint[] = [];
+      for (const amount of amounts) {
+        const again = await hold(amount, { idempotencyKey: `k${amount}` });
+        expect(again).to.include({ kind: "repeated" });
+        if (again.kind === "repeated" && again.hold.answer) found.push(amount);
       }
-      for (const amount of [10n, 20n, 30n]) {
-        expect(await refusal(hold(amount, { idempotencyKey: `k${amount}` }))).to.equal("statement-used");
-      }
+      return found;
+    }
+
+    it("drops those of the lowest statements beyond the number, and never what was bought", async () => {
+      await start({ keep: 3 });
+      await buy(10n, 20n, 30n, 40n, 50n, 60n);
+      expect(await kept(10n, 20n, 30n, 40n, 50n, 60n)).to.deep.equal([40n, 50n, 60n]);
+      expect(await refusal(hold(10n, { number: 99 }))).to.equal("statement-used");
+      expect(await refusal(bench.ledger.beginClose(request(10n)))).to.equal("statement-used");
       expect(await channel()).to.include({ spent: 60n, held: 0n });
     });
 
-    it("refuses every statement that it could have forgotten, also to a close", async () => {
-      await accept(500n);
-      await buyUpTo(60n);
-      for (const amount of [1n, 29n, 30n]) {
-        expect(await refusal(hold(amount, { number: 99 }))).to.equal("statement-used");
-        expect(await refusal(bench.ledger.beginClose(request(amount)))).to.equal("statement-used");
-      }
-      expect((await hold(31n, { number: 99 })).kind).to.equal("held");
+    it("drops them beyond the bytes", async () => {
+      await start({ keepBytes: 7 });
+      await buy(10n, 20n, 30n);
+      expect(await kept(10n, 20n, 30n)).to.deep.equal([20n, 30n]);
     });
 
-    it("lets no forgotten statement buy again under the key of a released request", async () => {
-      await accept(500n);
-      await hold(5n, { number: 5 });
-      await capture(5n);
-      await buyUpTo(40n);
-      await hold(50n, { idempotencyKey: "again", number: 50 });
-      await release(50n);
-      expect(await refusal(hold(5n, { idempotencyKey: "again", number: 50 }))).to.equal("statement-used");
-      expect((await hold(50n, { idempotencyKey: "again", number: 50 })).kind).to.equal("held");
+    it("keeps none that is too large by itself, and counts on", async () => {
+      await start({ keepBytes: 2 });
+      await buy(10n, 20n);
+      expect(await kept(10n, 20n)).to.deep.equal([]);
     });
 
-    it("forgets a released try without the key under which the request was served", async () => {
-      const keyed = { idempotencyKey: "key", number: 7 };
-      await hold(5n, { ...keyed, amount: 5n });
-      await release(5n);
-      await hold(10n, keyed);
-      await capture(10n);
-      for (const amount of [20n, 30n]) {
-        await hold(amount);
-        await capture(amount);
-      }
-      // Of four statements three are kept: that of 5 is gone.
-      const again = await hold(40n, keyed);
-      expect(again).to.include({ kind: "repeated" });
-      expect(await channel()).to.include({ spent: 30n, held: 0n });
-    });
-
-    it("never forgets what is held", async () => {
-      await accept(500n);
-      for (let amount = 10n; amount <= 60n; amount += 10n) await hold(amount);
-      expect(await channel()).to.include({ held: 60n });
-      for (let amount = 10n; amount <= 60n; amount += 10n) await capture(amount);
-      expect(await channel()).to.include({ held: 0n, spent: 60n });
-      for (let amount = 10n; amount <= 60n; amount += 10n) {
-        expect(await refusal(hold(amount, { number: 99 }))).to.equal("statement-used");
-      }
+    it("keeps an answer as it was given", async () => {
+      await start();
+      const given: Answer = {
+        status: 201,
+        headers: [
+          ["set-cookie", "a"],
+          ["set-cookie", "b"],
+          ["x", "\u00fc \"'\\"],
+        ],
+        body: Uint8Array.from({ length: 256 }, (_, i) => i),
+      };
+      await hold(10n);
+      await bench.ledger.capture({ channelId, cumulativeAmount: 10n, amount: 1n, answer: given });
+      const again = await hold(10n);
+      expect(again).to.have.nested.property("hold.answer").that.deep.equals(given);
+      await hold(20n);
+      const empty: Answer = { status: 204, headers: [], body: new Uint8Array(0) };
+      await bench.ledger.capture({ channelId, cumulativeAmount: 20n, amount: 1n, answer: empty });
+      expect(await hold(20n))
+        .to.have.nested.property("hold.answer")
+        .that.deep.equals(empty);
     });
   });
 }

@@ -1,0 +1,188 @@
+import { assertField } from "../protocol/assertField.ts";
+import { SubfenError } from "../errors.ts";
+import type { ChainState, Ledger, LedgerOwner } from "./ledger.ts";
+import { createSteps } from "./steps.ts";
+import type { Store } from "./store.ts";
+
+/** A ledger could not do a step: nothing of it has happened, and nothing that hangs on it may be given. */
+export class LedgerUnavailableError extends SubfenError {
+  override readonly name = "LedgerUnavailableError";
+
+  constructor(reason: string, cause?: unknown) {
+    super(`The ledger could not be written: ${reason}.`, {
+      code: "ledger-unavailable",
+      metaMessages: ["Nothing has changed. Give the ledger what it lacks, and try again."],
+      cause,
+    });
+  }
+}
+
+/** Milliseconds of 30 days: how long what a finalized channel has bought is kept by default. */
+export const defaultRetention = 30 * 24 * 3600 * 1000;
+
+/**
+ * Makes a ledger of a store. What it does is the same whatever the store is made of.
+ *
+ * @param parameters.store - Where things are kept.
+ * @param parameters.run - Makes a step atomic, and durable when the promise resolves.
+ * @param parameters.now - The clock, in milliseconds.
+ * @param parameters.retention - Milliseconds that the purchases of a finalized channel are kept.
+ * @param parameters.owner - Whose it is, if it is bound.
+ * @returns The ledger.
+ */
+export function assembleLedger(parameters: {
+  store: Store;
+  run: <result>(step: () => result) => Promise<result>;
+  now: () => number;
+  retention: number;
+  owner: LedgerOwner | undefined;
+}): Ledger {
+  const { store, now, retention, owner } = parameters;
+  const steps = createSteps(store, now);
+  let closing: Promise<void> | undefined;
+
+  function requireOpen(): void {
+    if (closing) throw new LedgerUnavailableError("it is closed");
+  }
+
+  async function run<result>(step: () => result): Promise<result> {
+    requireOpen();
+    return parameters.run(step);
+  }
+
+  return {
+    owner,
+
+    async addChannel(channel) {
+      assertIds({ channelId: channel.channelId });
+      assertAmounts({ cumulativeAmount: channel.cumulativeAmount });
+      assertChain(channel.chain);
+      return run(() => steps.addChannel(channel));
+    },
+
+    async getChannel(channelId) {
+      assertIds({ channelId });
+      requireOpen();
+      return store.channel(channelId);
+    },
+
+    async updateChain(channelId, chain) {
+      assertIds({ channelId });
+      assertChain(chain);
+      return run(() => steps.updateChain(channelId, chain));
+    },
+
+    async accept(statement) {
+      const { channelId, cumulativeAmount, minVoucherDelta } = statement;
+      assertIds({ channelId });
+      assertAmounts({ cumulativeAmount, minVoucherDelta });
+      return run(() => steps.accept(statement));
+    },
+
+    async hold(request) {
+      const { channelId, requestHash, cumulativeAmount, amount, minVoucherDelta } = request;
+      assertIds({ channelId, requestHash });
+      assertAmounts({ cumulativeAmount, amount, minVoucherDelta });
+      return run(() => steps.hold(request));
+    },
+
+    async capture(capture) {
+      const { channelId, cumulativeAmount, amount } = capture;
+      assertIds({ channelId });
+      assertAmounts({ cumulativeAmount, amount });
+      return run(() => steps.capture(capture));
+    },
+
+    async release(release) {
+      assertIds({ channelId: release.channelId });
+      assertAmounts({ cumulativeAmount: release.cumulativeAmount });
+      return run(() => steps.release(release));
+    },
+
+    async beginClose(statement) {
+      assertIds({ channelId: statement.channelId });
+      assertAmounts({ cumulativeAmount: statement.cumulativeAmount });
+      return run(() => steps.beginClose(statement));
+    },
+
+    async cancelClose(channelId) {
+      assertIds({ channelId });
+      return run(() => steps.cancelClose(channelId));
+    },
+
+    async retire(channel) {
+      assertIds({ channelId: channel.channelId });
+      assertChain(channel.chain);
+      return run(() => steps.retire(channel));
+    },
+
+    async *channels(filter = {}) {
+      requireOpen();
+      for (const row of store.channels({ unsettled: filter.unsettled ?? false })) {
+        yield row;
+        requireOpen();
+      }
+    },
+
+    async *holds(channelId) {
+      assertIds({ channelId });
+      requireOpen();
+      for (const purchase of store.purchases(channelId)) {
+        yield purchase;
+        requireOpen();
+      }
+    },
+
+    async saveTransaction(transaction) {
+      const { hash, gas = 0n, maxFeePerGas, maxPriorityFeePerGas } = transaction;
+      assertIds({ hash });
+      assertAmounts({ gas, maxFeePerGas, maxPriorityFeePerGas });
+      return run(() => steps.saveTransaction(transaction));
+    },
+
+    async transactions(account) {
+      requireOpen();
+      return store.transactions(account);
+    },
+
+    async removeTransaction({ account, nonce }) {
+      return run(() => store.dropTransaction(account, nonce));
+    },
+
+    acquireLease: (lease) => run(() => steps.acquireLease(lease)),
+    releaseLease: (lease) => run(() => steps.releaseLease(lease)),
+
+    async maintain() {
+      const released = await run(() => steps.releaseAbandoned());
+      const old = store.finalizedBefore(now() - retention);
+      for (const channelId of old) {
+        // A step forgets only so many, since requests wait for it.
+        while (!(await run(() => steps.prune(channelId)))) continue;
+      }
+      return { released, pruned: old.length };
+    },
+
+    close() {
+      closing ??= parameters
+        .run(() => {
+          store.leave();
+          steps.releaseAbandoned();
+        })
+        .finally(() => store.close());
+      return closing;
+    },
+  };
+}
+
+function assertIds(ids: Record<string, unknown>): void {
+  for (const field in ids) assertField({ field, type: "bytes32", value: ids[field] });
+}
+
+function assertAmounts(amounts: Record<string, unknown>): void {
+  for (const field in amounts) assertField({ field, type: "uint128", value: amounts[field] });
+}
+
+function assertChain({ blockNumber, deposit, settled }: ChainState): void {
+  assertAmounts({ deposit, settled });
+  assertField({ field: "blockNumber", type: "uint64", value: blockNumber });
+}

@@ -1,0 +1,157 @@
+import { closeSync, openSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+
+import { isSubfenError, SubfenError } from "../../errors.ts";
+import { assembleLedger, defaultRetention, LedgerUnavailableError } from "../assembleLedger.ts";
+import type { Ledger, LedgerOwner } from "../ledger.ts";
+import { createGroupCommit, describeFailure } from "./groupCommit.ts";
+import { registerInstance } from "./instances.ts";
+import { createSqliteStore } from "./sqliteStore.ts";
+
+/** This runtime has no SQLite. */
+export class NoSqliteError extends SubfenError {
+  override readonly name = "NoSqliteError";
+
+  constructor(cause: unknown) {
+    super("This runtime has no node:sqlite, in which a seller's ledger is kept.", {
+      code: "no-sqlite",
+      metaMessages: ["Use Node 22.13 or newer, or pass another ledger."],
+      cause,
+    });
+  }
+}
+
+/** The ledger belongs to another seller, token, contract or chain. */
+export class ForeignLedgerError extends SubfenError {
+  override readonly name = "ForeignLedgerError";
+
+  constructor(field: string, found: string, wanted: string) {
+    super(`The ledger is of another ${field}.`, {
+      code: "foreign-ledger",
+      metaMessages: [
+        `Found: ${found}`,
+        `Wanted: ${wanted}`,
+        "Use one file for each seller, token, contract and chain.",
+      ],
+    });
+  }
+}
+
+/**
+ * Opens a ledger in a file, and makes the file if there is none. What is promised is on the disk: each group of steps is
+ * committed before it is answered. Several processes may share the file, if it is on a disk of their machine.
+ *
+ * @param parameters - See each.
+ * @returns The ledger. What ended processes held was given back.
+ * @throws {NoSqliteError} when the runtime has no `node:sqlite`.
+ * @throws {ForeignLedgerError} when the file belongs to another seller, token, contract or chain.
+ * @throws {LedgerVersionError} when the file was written by a newer version.
+ * @throws {LedgerUnavailableError} when the file cannot be opened or written.
+ * @example
+ * const owner = { chainId: 31337, contract, token, payee };
+ * const ledger = await createSqliteLedger({ path: "subfen-ledger.db", owner });
+ */
+export function createSqliteLedger(parameters: createSqliteLedger.Parameters): Promise<Ledger> {
+  const ledger = lastOpening.then(() => open(parameters));
+  lastOpening = ledger.catch(() => undefined);
+  return ledger;
+}
+
+/** One at a time in a process: while SQLite waits for another's lock, nobody else here could let go of it. */
+let lastOpening: Promise<unknown> = Promise.resolve();
+
+async function open(parameters: createSqliteLedger.Parameters): Promise<Ledger> {
+  const { path, owner, keep = 1024, keepBytes = 8 * 2 ** 20, retention = defaultRetention } = parameters;
+  const { busyTimeout = 5_000, maxLog = 256 * 2 ** 20, maintainEvery = 60_000, now = Date.now } = parameters;
+  const sqlite = await import("node:sqlite").catch((cause: unknown) => {
+    throw new NoSqliteError(cause);
+  });
+  const { migrate } = await import("./migrations.ts");
+
+  /** What the owner does with it must not change a step. */
+  function report(error: unknown): void {
+    void Promise.resolve(error)
+      .then(parameters.onError)
+      .catch(() => undefined);
+  }
+
+  let database: DatabaseSync | undefined;
+  try {
+    // SQLite gives its other files the rights of this one.
+    closeSync(openSync(path, "a", 0o600));
+    database = new sqlite.DatabaseSync(path);
+    configure(database, { busyTimeout, maxLog });
+    database.exec("BEGIN IMMEDIATE");
+    await migrate(database);
+    bind(database, owner);
+    const instances = registerInstance(sqlite, database, path);
+    database.exec("COMMIT");
+
+    const store = createSqliteStore(database, instances, { keep, keepBytes });
+    const run = createGroupCommit(database, store, { path, maxLog, busyTimeout, report });
+    const ledger = assembleLedger({ store, run, now, retention, owner });
+    await ledger.maintain();
+    const timer = setInterval(() => void ledger.maintain().catch(report), maintainEvery);
+    timer.unref();
+    return {
+      ...ledger,
+      close() {
+        clearInterval(timer);
+        return ledger.close();
+      },
+    };
+  } catch (cause) {
+    database?.close();
+    throw isSubfenError(cause) ? cause : new LedgerUnavailableError(describeFailure(cause), cause);
+  }
+}
+
+/** `FULL` alone makes a commit durable in this mode; the last two make it so on macOS, whose fsync does not. */
+function configure(database: DatabaseSync, { busyTimeout, maxLog }: { busyTimeout: number; maxLog: number }): void {
+  database.exec(`
+    PRAGMA busy_timeout = ${busyTimeout};
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = ${maxLog / 4};
+    PRAGMA cache_size = -32768;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+  `);
+}
+
+/** Writes whose the ledger is into a new file, and compares it in an old one. */
+function bind(database: DatabaseSync, owner: LedgerOwner): void {
+  const find = database.prepare("SELECT content FROM owner WHERE field = ?");
+  const add = database.prepare("INSERT INTO owner (field, content) VALUES (?, ?)");
+  for (const field of ["chainId", "contract", "token", "payee"] as const) {
+    const wanted = String(owner[field]).toLowerCase();
+    const found = find.get(field)?.["content"];
+    if (found === undefined) add.run(field, wanted);
+    else if (found !== wanted) throw new ForeignLedgerError(field, String(found), wanted);
+  }
+}
+
+export declare namespace createSqliteLedger {
+  type Parameters = {
+    /** The file. Beside it stand SQLite's `-wal` and `-shm`, and a lock for each process that has it open. */
+    path: string;
+    /** Whose ledger it is: compared with what the file says. */
+    owner: LedgerOwner;
+    /** How many answers a channel are kept for repeated requests; 1,024 by default. */
+    keep?: number | undefined;
+    /** How many bytes of answers a channel are kept; 8 MiB by default. */
+    keepBytes?: number | undefined;
+    /** Milliseconds that what a finalized channel has bought is kept; 30 days by default. */
+    retention?: number | undefined;
+    /** Milliseconds to wait while another process writes; 5,000 by default. */
+    busyTimeout?: number | undefined;
+    /** Bytes of SQLite's log beyond which nothing is accepted; 256 MiB by default. From half of it on, `onError` is told. */
+    maxLog?: number | undefined;
+    /** Milliseconds between two runs of {@link Ledger.maintain}; 60,000 by default. */
+    maintainEvery?: number | undefined;
+    /** Told what goes wrong without making a step fail. */
+    onError?: ((error: unknown) => void) | undefined;
+    /** The clock, in milliseconds; `Date.now` by default. */
+    now?: (() => number) | undefined;
+  };
+}
