@@ -213,6 +213,16 @@ async function adapt(
       purseOf(session, paid.statement)?.setDeposit((await wallet.readChannel(contract, channelId)).deposit);
       return { offer, ceiling, isKept: false };
     }
+    case "channel-not-found":
+    case "channel-closing": {
+      // The seller serves nothing more on it: it lost its memory, or we have asked to close. One that never served any
+      // call gets no second deposit.
+      const { purse } = session;
+      if (purse?.channelId !== channelId || purse.charged === 0n) return undefined;
+      session.purse = undefined;
+      session.spares.push(purse);
+      return { offer, ceiling, isKept: false };
+    }
     case "channel-finalized": {
       const { finalized, deposit, settled } = await wallet.readChannel(contract, channelId);
       if (!finalized) return undefined;

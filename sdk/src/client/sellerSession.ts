@@ -54,7 +54,7 @@ export type SellerSession = {
   /** By method and path. */
   readonly offers: Map<string, SessionOffer>;
   purse: Purse | undefined;
-  /** Other channels to it that were found on the chain: closed with the first. */
+  /** Other channels to it, which serve no calls: found on the chain, or refused by the seller. Closed with the first. */
   spares: Purse[];
   /** Calls that must not be paid again when they are made again. */
   readonly calls: PaidCalls;

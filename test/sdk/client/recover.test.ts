@@ -35,6 +35,22 @@ describe("payingFetch that lost its state", () => {
     return { paying, post, store, signed };
   }
 
+  /** The same seller, its memory lost too. */
+  async function forgetSeller(): Promise<void> {
+    const { world } = shop;
+    const fresh = await createGateway({
+      client: world.sellerClient,
+      contract: world.channels.address,
+      token: world.token.address,
+      realm: "test",
+      secret: "0123456789abcdef",
+      ledger: createMemoryLedger(),
+      suggestedDeposit: parseYuan("1"),
+    });
+    const sell = fresh.protect({ price: pricePerRequest(price) }, () => new Response("hello"));
+    shop.between = (request) => sell(request);
+  }
+
   /** Changes what the seller says of a channel. */
   function lie(change: (status: Record<string, string>) => Record<string, unknown>): void {
     shop.between = async (request, next) => {
@@ -103,20 +119,6 @@ describe("payingFetch that lost its state", () => {
   it("counts all of a deposit that the seller does not know of as spent, and opens another channel", async () => {
     await shop.post("a");
     const { world } = shop;
-    /** The same seller, its memory lost too. */
-    async function forgetSeller(): Promise<void> {
-      const fresh = await createGateway({
-        client: world.sellerClient,
-        contract: world.channels.address,
-        token: world.token.address,
-        realm: "test",
-        secret: "0123456789abcdef",
-        ledger: createMemoryLedger(),
-        suggestedDeposit: parseYuan("1"),
-      });
-      const sell = fresh.protect({ price: pricePerRequest(price) }, () => new Response("hello"));
-      shop.between = (request) => sell(request);
-    }
     await forgetSeller();
     const again = forget();
     expect((await again.post("b")).status).to.equal(200);
@@ -129,6 +131,27 @@ describe("payingFetch that lost its state", () => {
     // What may be lost counts against the limit.
     await forgetSeller();
     expect(await rejection(forget({ maxDeposit: parseYuan("2") }).post("c"))).to.include({ available: 0n });
+  });
+
+  it("opens another channel for a seller that lost its memory, once", async () => {
+    await shop.post("a");
+    await shop.gateway.settleAll();
+    await forgetSeller();
+    expect((await shop.post("b")).status).to.equal(200);
+    expect(await shop.world.openings()).to.have.lengthOf(2);
+    const spent = shop.paying.balance().map((balance) => balance.spent);
+    expect(spent).to.deep.equal([price, price]);
+    // A channel that has served nothing is not replaced.
+    const problem = { type: "urn:subfen:problem:channel-closing" };
+    const headers = { "content-type": "application/problem+json" };
+    const again = forget({ recoverFrom: undefined });
+    const open = shop.between;
+    shop.between = async (request, next) =>
+      request.headers.get("content-length") === "0" || !request.headers.has("authorization")
+        ? open(request, next)
+        : new Response(JSON.stringify(problem), { status: 409, headers });
+    expect((await again.post("c")).status).to.equal(409);
+    expect(await shop.world.openings()).to.have.lengthOf(3);
   });
 
   it("pays nothing while the seller does not tell, and signs no statement", async () => {
