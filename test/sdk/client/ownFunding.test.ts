@@ -192,6 +192,20 @@ describe("payingFetch where the seller sends no funding transactions", () => {
     expect(committed).to.equal(String(2n * price));
   });
 
+  it("sends a transaction with the nonce it wrote down, or not at all", async () => {
+    const { payerClient, seller } = world;
+    store.onSave = async (text) => {
+      if (!text.includes('"own":{"nonce"')) return;
+      store.onSave = undefined;
+      await payerClient.sendTransaction({ to: seller.address, value: 1n, chain: null });
+    };
+    // Without an outcome that is certain: what was sent may have arrived.
+    await rejection(shop.post("x"));
+    expect(await world.openings()).to.deep.equal([]);
+    expect((await shop.post("x")).status).to.equal(200);
+    expect(await locked()).to.equal(2n * price);
+  });
+
   it("forgets an opening that was refused before it was sent", async () => {
     const bad: Hex = "0x08c379a0";
     node = async (call, next) => {
