@@ -105,6 +105,8 @@ export async function openStall(
     now: () => Date.now() + clock.offset,
     onError: (error) => errors.push(error),
     ledger: createMemoryLedger(),
+    minDeposit: 0n,
+    maxRelaysPerHour: 1_000,
     ...options.gateway,
   });
   const worked: { method: string; path: string; body: string; headers: Headers }[] = [];
@@ -276,6 +278,7 @@ export async function openStall(
       for (const finish of paused) finish();
       await Promise.allSettled(asked);
       await server.close();
+      await gateway.close();
     },
     /** Requests that reached the work. */
     worked,

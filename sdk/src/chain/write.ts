@@ -4,6 +4,7 @@ import {
   type Address,
   type Chain,
   type Client,
+  encodeFunctionData,
   type Hex,
   parseAbi,
   type TransactionReceipt,
@@ -28,6 +29,22 @@ export class MissingAccountError extends SubfenError {
       metaMessages: ["Give the client an account: createWalletClient({ account, ... })."],
     });
   }
+}
+
+/** Sends a call that has passed its simulation, and resolves to the hash of the transaction. @internal */
+export type Send = (call: { to: Address; data: Hex }) => Promise<Hex>;
+
+const sends = new WeakMap<ChainClient, Send>();
+
+/**
+ * Makes a client whose transactions another function sends, so that every action can be used with an outbox.
+ *
+ * @internal
+ */
+export function withSend(client: ChainClient, send: Send): ChainClient {
+  const copy = { ...client };
+  sends.set(copy, send);
+  return copy;
 }
 
 /** Errors a token throws through a call of ours are decoded too. */
@@ -55,6 +72,8 @@ export async function simulateAndWrite(
   const abi: Abi = [...call.abi, ...tokenErrors];
   try {
     const { request } = await simulateContract(client, { ...call, abi, account, chain: client.chain });
+    const send = sends.get(client);
+    if (send) return await send({ to: call.address, data: encodeFunctionData({ ...call, abi }) });
     return await inOrder(client, account, (nonce) =>
       // Without a chain of its own, the client signs for the one its node is on.
       writeContract(client, { ...request, chain: client.chain ?? null, ...nonce } as never),

@@ -30,6 +30,7 @@ const problems = {
   "answer-not-kept": [ownProblems, 409, "Answer Not Kept"],
   "stale-request": [ownProblems, 400, "Stale Request"],
   "transaction-pending": [ownProblems, 409, "Transaction Pending"],
+  "too-many-relays": [ownProblems, 429, "Too Many Relays"],
   "seller-failed": [ownProblems, 502, "Seller Failed"],
   "chain-unreachable": [ownProblems, 503, "Chain Unreachable"],
 } as const satisfies Record<string, readonly [string, number, string]>;
