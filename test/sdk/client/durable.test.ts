@@ -2,7 +2,16 @@ import { expect } from "chai";
 
 import { type BuyerStore, parseYuan, payingFetch } from "../../../sdk/src/index.ts";
 import { createMemoryLedger } from "../../../sdk/src/server/index.ts";
-import { brokenAnswer, memoryStore, openShop, price, rejection, type Shop, until } from "./helpers.ts";
+import {
+  brokenAnswer,
+  expireAuthorizations,
+  memoryStore,
+  openShop,
+  price,
+  rejection,
+  type Shop,
+  until,
+} from "./helpers.ts";
 
 describe("payingFetch with a store", () => {
   let shop: Shop;
@@ -195,7 +204,7 @@ describe("payingFetch with a store", () => {
     shop.between = async (request, next) => (request.headers.has("authorization") ? brokenAnswer() : next(request));
     await rejection(shop.post("x"));
     shop.between = (request, next) => next(request);
-    await shop.world.networkHelpers.time.increase(700);
+    await expireAuthorizations(shop.world);
     const { now } = Date;
     Date.now = () => now() + 700_000;
     try {

@@ -5,7 +5,7 @@ import { isSubfenError, parseYuan } from "../../../sdk/src/index.ts";
 import { formatSessionReceipt, parseSessionReceipt, type SessionReceipt } from "../../../sdk/src/wire/index.ts";
 import { createMemoryLedger, pricePerRequest } from "../../../sdk/src/server/index.ts";
 import { createWorld } from "../../server/helpers.ts";
-import { brokenAnswer, cutHalfWay, openShop, price, rejection, type Shop } from "./helpers.ts";
+import { brokenAnswer, cutHalfWay, expireAuthorizations, openShop, price, rejection, type Shop } from "./helpers.ts";
 
 describe("payingFetch when things fail", () => {
   let shop: Shop;
@@ -375,7 +375,7 @@ describe("payingFetch when things fail", () => {
       const pending = await shop.paying.close({ sellerTimeout: 30, pollInterval: 10 });
       expect(pending).to.have.lengthOf(1);
       expect(pending[0]).to.include({ by: "pending", paid: 0n, refunded: 0n });
-      await shop.world.networkHelpers.time.increase(700);
+      await expireAuthorizations(shop.world);
       expect(await shop.paying.close()).to.deep.equal([]);
     });
 

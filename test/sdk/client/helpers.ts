@@ -158,3 +158,9 @@ export async function until(isSo: () => boolean): Promise<void> {
   for (let i = 0; i < 6000 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
   if (!isSo()) throw new Error("it did not come about");
 }
+
+/** Moves the chain's clock past the end of every authorization signed by now, by whichever clock is ahead. */
+export async function expireAuthorizations({ networkHelpers }: World): Promise<void> {
+  const latest = await networkHelpers.time.latest();
+  await networkHelpers.time.increaseTo(Math.max(latest, Math.floor(Date.now() / 1000)) + 700);
+}
