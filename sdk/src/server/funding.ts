@@ -81,19 +81,16 @@ export function createFunding(seller: Seller, options: { maxRelaysPerHour: numbe
 
   /** Sends a payer's transaction at the seller's gas, so many times in an hour. */
   async function relay(payer: Address, id: string, send: (client: ChainClient) => Promise<Hex>): Promise<Hex> {
-    const wait = limit.take(payer);
-    if (wait > 0) {
+    const admit = (): void => {
+      const wait = limit.take(payer);
+      if (wait === 0) return;
       const retryAfter = Math.ceil(wait / 1000);
-      const detail = `The seller has paid gas for this payer ${options.maxRelaysPerHour} times within an hour. Wait, or send the transaction yourself.`;
+      const detail =
+        `The seller has paid gas for this payer ${options.maxRelaysPerHour} times within an hour. ` +
+        `Come back in ${retryAfter} s, or send the transaction yourself.`;
       throw new ProblemError("too-many-relays", detail, { retryAfter });
-    }
-    try {
-      return (await seller.outbox.transact(id, send)).transactionHash;
-    } catch (error) {
-      // Refused before it was sent: no gas was spent.
-      if (error instanceof ContractRefusedError) limit.giveBack(payer);
-      throw error;
-    }
+    };
+    return (await seller.outbox.transact(id, send, admit)).transactionHash;
   }
 
   async function sendOpening(terms: Terms, channelId: Hex, payload: OpenPayload): Promise<Hex | undefined> {

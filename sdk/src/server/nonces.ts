@@ -9,10 +9,16 @@ import { SubfenError } from "../errors.ts";
 export type Nonces = {
   /** Runs one step at a time, in this process and all others. */
   exclusive<result>(step: (lease: { renew: () => Promise<void> }) => Promise<result>): Promise<result>;
-  /** The lowest nonce that is free. To be asked for, and used, in one exclusive step. */
-  next(): Promise<number>;
+  /**
+   * The lowest nonce that is free. To be asked for, and used, in one exclusive step.
+   *
+   * @param options.isLagging - Whether the node may not know yet what was sent last; `true` by default.
+   */
+  next(options?: { isLagging: boolean }): Promise<number>;
   /** Notes that a nonce is used for good. */
   used(nonce: number): void;
+  /** Believes the node alone. */
+  forget(): void;
 };
 
 /** Another process had the account for too long. */
@@ -66,13 +72,18 @@ export function createNonces(parameters: { client: ChainClient; ledger: Ledger; 
       return next;
     },
 
-    async next() {
+    async next({ isLagging } = { isLagging: true }) {
       const counted = await getTransactionCount(client, { address: account, blockTag: "pending" });
       const taken = new Set((await ledger.transactions(account)).map(({ nonce }) => nonce));
       // Not above the highest that is taken: a chain that has lost blocks leaves a gap, which must be filled.
-      let nonce = performance.now() < floor.until && floor.nonce > counted ? floor.nonce : counted;
+      const isBelow = isLagging && performance.now() < floor.until && counted < floor.nonce;
+      let nonce = isBelow ? floor.nonce : counted;
       while (taken.has(nonce)) nonce++;
       return nonce;
+    },
+
+    forget() {
+      floor = { nonce: 0, until: 0 };
     },
 
     used(nonce) {

@@ -10,7 +10,7 @@ import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createOutbox } from "./outbox.ts";
 import { requireLedgerUpToDate } from "./resynchronize.ts";
 import type { Seller } from "./seller.ts";
-import { startSettler } from "./settler.ts";
+import { type Settler, startSettler } from "./settler.ts";
 import { createSettling, type Settling } from "./settling.ts";
 import { createVoucherVerifier } from "./voucherVerifier.ts";
 
@@ -42,6 +42,7 @@ export type OpenSeller = {
   /** Seconds. */
   gracePeriod: number;
   settling: Settling;
+  settler: Settler | undefined;
   /** Tells the owner what went wrong inside; what comes of that changes no answer. */
   report: (error: unknown) => void;
   /** Ends what runs by itself, and the ledger unless it was passed in. */
@@ -96,7 +97,7 @@ export async function openSeller(parameters: GatewayParameters): Promise<OpenSel
       outbox.stop();
       await closeLedger();
     };
-    return { seller, gracePeriod, settling, report, close };
+    return { seller, gracePeriod, settling, settler, report, close };
   } catch (error) {
     await closeLedger();
     throw error;

@@ -13,6 +13,7 @@ import {
   getTransactionCount,
   getTransactionReceipt,
   sendRawTransaction,
+  sendTransaction,
 } from "viem/actions";
 
 import { TransactionRevertedError } from "../chain/errors.ts";
@@ -58,12 +59,13 @@ export type Outbox = {
    *
    * @param id - What it is for.
    * @param send - Calls one action of this package with a client that hands the transaction to this outbox.
+   * @param admit - Called once the action has passed its simulation and before anything is sent; throws to refuse it.
    * @returns The receipt once it, or what replaced it, has succeeded and is confirmed.
    * @throws {TransactionRevertedError} when it was mined but failed.
    * @throws {TransactionReplacedError} when something else used the nonce.
    * @throws {TransactionPendingError} when there is no outcome in time, or the node does not answer.
    */
-  transact(id: string, send: (client: ChainClient) => Promise<Hex>): Promise<TransactionReceipt>;
+  transact(id: string, send: (client: ChainClient) => Promise<Hex>, admit?: () => void): Promise<TransactionReceipt>;
   /**
    * Waits until no transaction with this id is without an outcome, whichever process sent it.
    *
@@ -118,7 +120,14 @@ export function createOutbox(parameters: OutboxParameters): Outbox {
   const { client, confirmations, timeout } = parameters;
   if (client.account?.type === "local") return createLocalOutbox(parameters, client.account);
   return {
-    transact: async (_id, send) => confirmTransaction(client, { hash: await send(client), confirmations, timeout }),
+    async transact(_id, send, admit) {
+      const { account = null } = client;
+      const admitted = withSend(client, async (call) => {
+        admit?.();
+        return sendTransaction(client, { ...call, account, chain: client.chain ?? null });
+      });
+      return confirmTransaction(client, { hash: await send(admitted), confirmations, timeout });
+    },
     finish: async () => [],
     adopt: async () => {},
     stop() {},
@@ -148,10 +157,15 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
     return saved;
   }
 
-  async function post(id: string, call: Pick<SavedTransaction, "to" | "data">): Promise<SavedTransaction> {
+  async function post(
+    id: string,
+    call: Pick<SavedTransaction, "to" | "data">,
+    admit: (() => void) | undefined,
+  ): Promise<SavedTransaction> {
     return nonces.exclusive(async ({ renew }) => {
       const earlier = (await ledger.transactions(address)).find((saved) => saved.id === id);
       if (earlier) return earlier;
+      admit?.();
       const priced = await maker.price(call);
       for (let attempt = 1; ; attempt++) {
         const nonce = await nonces.next();
@@ -164,8 +178,10 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
           const saved = await savedAt(nonce);
           if (saved && !isRefusal(error)) return saved;
           await ledger.removeTransaction({ account: address, nonce });
-          if (!isMessage(error, usedNonce) || attempt === 3) throw error;
-          nonces.used(nonce);
+          if (attempt === 3) throw error;
+          if (isMessage(error, usedNonce)) nonces.used(nonce);
+          else if (isMessage(error, unusedNonce)) nonces.forget();
+          else throw error;
         }
       }
     });
@@ -200,7 +216,7 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
   async function moveDown(nonce: number): Promise<SavedTransaction | undefined> {
     return nonces.exclusive(async ({ renew }) => {
       const saved = await savedAt(nonce);
-      const lower = await nonces.next();
+      const lower = await nonces.next({ isLagging: false });
       if (!saved || lower >= nonce) return undefined;
       const { hashes: _, ...transaction } = saved;
       await renew();
@@ -309,11 +325,11 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
   }
 
   return {
-    async transact(id, send) {
+    async transact(id, send, admit) {
       let saved: SavedTransaction | undefined;
       const hash = await send(
         withSend(client, async (call) => {
-          saved = await post(id, call);
+          saved = await post(id, call, admit);
           return saved.hashes.at(-1) as Hex;
         }),
       );
@@ -342,7 +358,9 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
 }
 
 /** What nodes say of a nonce that is used. */
-const usedNonce = /nonce too low|nonce.*(already|too low|expected)|old nonce|invalid nonce/i;
+const usedNonce = /nonce\b.{0,20}too low|nonce\b.{0,30}already|old nonce|invalid nonce/i;
+/** What some say of one before which others are free: they have lost blocks, and forgotten what we were told before. */
+const unusedNonce = /nonce\b.{0,20}too high/i;
 
 function isMessage(error: unknown, pattern: RegExp): boolean {
   return error instanceof Error && pattern.test(error.message);

@@ -8,8 +8,6 @@ export type RelayLimit = {
    * @returns Milliseconds to wait where the payer has had all of this hour; 0 where it may go on.
    */
   take(payer: Address): number;
-  /** Takes one back that cost no gas. */
-  giveBack(payer: Address): void;
 };
 
 const hour = 3_600_000;
@@ -41,9 +39,6 @@ export function createRelayLimit(perHour: number, now: () => number): RelayLimit
       times.delete(key);
       times.set(key, [...sent, now()]);
       return 0;
-    },
-    giveBack(payer) {
-      times.get(payer.toLowerCase())?.pop();
     },
   };
 }

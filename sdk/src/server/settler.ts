@@ -49,9 +49,12 @@ export type Settler = {
 
 /** Channels read from the chain in one call. */
 const pageSize = 500;
+/** Milliseconds after which even what seems settled is read again: a reorganisation may have taken it back. */
+const rereadAfter = 3_600_000;
 
 /**
- * Starts a settler. It reads every unsettled channel from the chain at each look, since events can be missed.
+ * Starts a settler. It reads every unsettled channel from the chain at each look, since events can be missed, what it
+ * settled within the last hour too, and every channel at its first look and each hour.
  *
  * @param parameters.lagAfter - Seconds after which the newest block is too old, where the chain makes blocks by itself.
  * @throws {InvalidSettlerError} when the interval is not positive or above a quarter of the grace period.
@@ -73,10 +76,31 @@ export function startSettler(parameters: {
   if (!(maxAge >= 0)) throw new InvalidSettlerError("maxAge", maxAge, "must not be negative");
   /** What was told already, by channel: the same loss is told once. */
   const lost = new Map<Hex, bigint>();
+  /** When channels were settled by this settler. */
+  const settledAt = new Map<Hex, number>();
+  let allReadAt = Number.NEGATIVE_INFINITY;
 
   function isUrgent({ closeRequestedAt, finalized, firstUnsettledAt }: ChannelRecord): "close" | "age" | undefined {
     if (closeRequestedAt !== 0 || finalized) return "close";
     return now() - (firstUnsettledAt ?? now()) >= maxAge * 1000 ? "age" : undefined;
+  }
+
+  /** What has to be read from the chain. */
+  async function* watched(): AsyncGenerator<ChannelRecord, void, undefined> {
+    if (now() - allReadAt >= rereadAfter) {
+      allReadAt = now();
+      for await (const channel of ledger.channels()) {
+        const { finalizedAt } = channel;
+        if (finalizedAt === undefined || now() - finalizedAt < 2 * rereadAfter) yield channel;
+      }
+      return;
+    }
+    yield* ledger.channels({ unsettled: true });
+    for (const [channelId, at] of settledAt) {
+      if (now() - at >= rereadAfter) settledAt.delete(channelId);
+      const channel = await ledger.getChannel(channelId);
+      if (channel && channel.spent <= channel.settled) yield channel;
+    }
   }
 
   /** What is due: requests to close first, then what is old, then the largest where too much is at risk. */
@@ -84,7 +108,7 @@ export function startSettler(parameters: {
     const found = { close: [] as Hex[], age: [] as Hex[] };
     let rest: { channelId: Hex; amount: bigint }[] = [];
     let atRisk = 0n;
-    for await (const page of pages(ledger.channels({ unsettled: true }), pageSize)) {
+    for await (const page of pages(watched(), pageSize)) {
       for (const channel of await settling.refresh(page)) {
         const { channelId, spent, settled } = channel;
         if (spent <= settled) continue;
@@ -125,6 +149,7 @@ export function startSettler(parameters: {
     await seller.outbox.adopt();
     await requireFreshNode();
     const outcome = await settling.settle(due);
+    for (const { channelId } of outcome?.settled ?? []) settledAt.set(channelId, now());
     for (const settlement of outcome?.settled ?? []) void Promise.resolve(settlement).then(onSettled).catch(report);
     for (const { channelId, error } of outcome?.failed ?? []) {
       if (error instanceof DepositLostError) {

@@ -29,7 +29,7 @@ export class EarningsLostError extends SubfenError {
   constructor(channelId: Hex, amount: bigint) {
     super(`Channel ${channelId} was closed before ${amount} base units of its earnings were settled.`, {
       code: "earnings-lost",
-      metaMessages: ["Settle at least once in every grace period of the contract."],
+      metaMessages: ["Keep a gateway running, or settle at least once in every grace period of the contract."],
     });
     this.amount = amount;
   }
