@@ -39,6 +39,8 @@ export async function createWorld(options: { gracePeriod?: number; payerGas?: bo
     }).extend(publicActions);
   return {
     ...connection,
+    // Not an own property of the connection.
+    provider,
     chainId: 31337,
     token: { contract: token, address: (await token.getAddress()) as Address },
     channels: { contract, address: (await contract.getAddress()) as Address },

@@ -5,6 +5,7 @@ import type { Account, Chain, Client, PublicClient, Transport, WalletClient } fr
 
 import { accountFromEthers, clientFromEthers } from "../../sdk/src/ethers/index.ts";
 import {
+  type BuyerStore,
   type ChainClient,
   type Channel,
   type ChannelBalance,
@@ -38,10 +39,12 @@ expectTypeOf<payingFetch.Parameters>().toEqualTypeOf<{
   onPayment?: ((payment: Payment) => void) | undefined;
   trustedContracts?: readonly Hex[] | undefined;
   fetch?: typeof fetch | undefined;
+  store?: BuyerStore | undefined;
+  recoverFrom?: bigint | undefined;
 }>();
 expectTypeOf<PayingFetch["balance"]>().toEqualTypeOf<() => ChannelBalance[]>();
 expectTypeOf<PayingFetch["close"]>().toEqualTypeOf<(options?: CloseOptions) => Promise<ClosedChannel[]>>();
-expectTypeOf<ClosedChannel["by"]>().toEqualTypeOf<"seller" | "withdrawal">();
+expectTypeOf<ClosedChannel["by"]>().toEqualTypeOf<"seller" | "withdrawal" | "pending">();
 expectTypeOf<Payment["amount"]>().toEqualTypeOf<bigint>();
 
 // Any client of viem will do.

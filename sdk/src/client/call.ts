@@ -1,3 +1,5 @@
+import { bytesToBase64Url } from "../wire/encoding.ts";
+
 /** One call as it can be sent again and again: its body is in memory. */
 export type Call = {
   readonly url: URL;
@@ -9,6 +11,8 @@ export type Call = {
   readonly redirect: RequestRedirect;
   /** Tells the seller that tries are of one call. */
   readonly idempotencyKey: string;
+  /** Whether the caller chose that key. */
+  readonly isKeyed: boolean;
 };
 
 /**
@@ -22,6 +26,7 @@ export async function toCall(input: RequestInfo | URL, init: RequestInit | undef
   const isStream = init?.body instanceof ReadableStream;
   const request = new Request(input, isStream ? ({ ...init, duplex: "half" } as RequestInit) : init);
   const body = request.body ? new Uint8Array(await request.arrayBuffer()) : undefined;
+  const key = request.headers.get("idempotency-key");
   return {
     url: new URL(request.url),
     method: request.method,
@@ -30,7 +35,8 @@ export async function toCall(input: RequestInfo | URL, init: RequestInit | undef
     // The caller's own: the one of a Request that nobody holds any more may stop following it.
     signal: init?.signal ?? (input instanceof Request ? input.signal : request.signal),
     redirect: request.redirect,
-    idempotencyKey: request.headers.get("idempotency-key") ?? crypto.randomUUID(),
+    idempotencyKey: key ?? crypto.randomUUID(),
+    isKeyed: key !== null,
   };
 }
 
@@ -75,10 +81,16 @@ export async function complete(response: Response): Promise<Response> {
   return Object.defineProperty(whole, "url", { value: url });
 }
 
-/** What makes two calls the same one tried again, whoever tries: method, address and body. */
+/**
+ * What makes two calls the same one tried again, whoever tries, also after a restart.
+ *
+ * @param call - The call.
+ * @returns Method, address and the body's digest, with the caller's own key if it gave one.
+ */
 export async function identityOf(call: Call): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", call.body ?? new Uint8Array());
-  return `${call.method} ${call.url.href} ${[...new Uint8Array(digest)].join(",")}`;
+  const parts = [call.method, call.url.href, bytesToBase64Url(new Uint8Array(digest))];
+  return (call.isKeyed ? [...parts, call.idempotencyKey] : parts).join(" ");
 }
 
 /**

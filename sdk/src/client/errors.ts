@@ -35,7 +35,7 @@ export class DepositAboveLimitError extends SubfenError {
     super(`The call needs ${yuan(needed)} more in its channel, but only ${yuan(available)} may still be locked.`, {
       code: "deposit-above-limit",
       metaMessages: [
-        `maxDeposit is ${yuan(maxDeposit)} over the life of this fetch. Raise it, or close and start anew.`,
+        `maxDeposit is ${yuan(maxDeposit)} over the life of this fetch and its store. Raise it, or close and start anew.`,
       ],
     });
     this.needed = needed;
@@ -55,7 +55,7 @@ export class SellerChangedError extends SubfenError {
   }
 }
 
-/** A seller's receipts contradict what was signed. Nothing more is signed for it. */
+/** What a seller says contradicts what was signed. Nothing more is signed for it. */
 export class SellerDistrustedError extends SubfenError {
   override readonly name = "SellerDistrustedError";
 
@@ -102,6 +102,34 @@ export class FundingRefusedError extends SubfenError {
       metaMessages: ["What was signed is presented again at the next call; nothing is paid twice."],
     });
     this.status = status;
+  }
+}
+
+/** A transaction that funds the channel is on its way; nothing is funded anew before its outcome is known. */
+export class FundingPendingError extends SubfenError {
+  override readonly name = "FundingPendingError";
+
+  constructor(origin: string, channelId: string, cause?: unknown) {
+    super(`A transaction that funds channel ${channelId} to ${origin} is not mined yet.`, {
+      code: "funding-pending",
+      metaMessages: ["Make the same call again when it is. If it never is, replace it by another of the same nonce."],
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+/** A seller does not tell what stands in a channel that was found on the chain. */
+export class RecoveryFailedError extends SubfenError {
+  override readonly name = "RecoveryFailedError";
+
+  constructor(origin: string, channelId: string, cause: unknown) {
+    super(`${origin} does not tell what stands in channel ${channelId}.`, {
+      code: "recovery-failed",
+      metaMessages: [
+        "Nothing was paid. Make the same call again later, or leave recoverFrom out to open a new channel.",
+      ],
+      cause,
+    });
   }
 }
 

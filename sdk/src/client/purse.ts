@@ -3,8 +3,8 @@ import type { Hex } from "viem";
 import type { Terms } from "../protocol/terms.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 
-/** One payer's view of one channel, and the payer's rules over it (docs/protocol.md). Amounts in base units. */
-export type Purse = {
+/** What must outlive the process: the accounts of one channel. Amounts in base units. */
+export type PurseState = {
   readonly channelId: Hex;
   readonly terms: Terms;
   /** What is locked. */
@@ -13,44 +13,69 @@ export type Purse = {
   readonly charged: bigint;
   /** The highest statement signed: what the payee can capture at the worst. */
   readonly signed: bigint;
+  /** Why the seller is no longer believed; nothing more is signed for it. */
+  readonly distrust: string | undefined;
+  /** Calls without a known outcome: the statement of each and its ceiling. */
+  readonly open: readonly (readonly [statement: bigint, ceiling: bigint])[];
+  /** Statements that went out with a request and are not below `charged`. */
+  readonly used: readonly bigint[];
+  /** The highest total that a receipt told. */
+  readonly told: bigint;
+  /** The ceilings of calls that the seller's total settled in sum: some may still be charged when they are repeated. */
+  readonly settledInSum: bigint;
+  /** What `charged` may count twice: repeated calls that the seller's total had settled in sum before. */
+  readonly doubled: bigint;
+};
+
+/**
+ * One payer's view of one channel, and the payer's rules over it (docs/protocol.md). Amounts in base units. A call is
+ * known by the statement that was signed for it: no two have the same.
+ */
+export type Purse = Pick<PurseState, "channelId" | "terms" | "deposit" | "charged" | "signed" | "distrust"> & {
   /** What calls without a known outcome can cost at the most. */
   readonly uncertain: bigint;
-  /** Why the seller's receipts are no longer believed; nothing more is signed for it. */
-  readonly distrust: string | undefined;
   /** @returns The statement that a call of this ceiling would need. */
   next(ceiling: bigint): bigint;
   /** Counts a call at its ceiling. @returns The statement to sign for it: higher than every earlier one. */
-  begin(call: symbol, ceiling: bigint): bigint;
+  begin(ceiling: bigint): bigint;
+  /** A call without a known outcome is asked for again. */
+  repeat(statement: bigint, ceiling: bigint): void;
   /** The outcome is unknown: the call counts at its ceiling until it is known. */
-  lose(call: symbol): void;
+  lose(statement: bigint): void;
   /** The seller said that the call costs nothing. */
-  forgive(call: symbol): void;
+  forgive(statement: bigint): void;
   /** Takes a receipt. @returns What the call cost. */
-  charge(call: symbol, receipt: SessionReceipt): bigint;
+  charge(statement: bigint, receipt: SessionReceipt): bigint;
   /** @returns A statement to close with: at least what was charged, and one that has paid for nothing. */
   closingStatement(): bigint;
   /** Notes the deposit that the chain or the seller confirmed. */
   setDeposit(deposit: bigint): void;
+  /** @returns What to keep, to go on from it after a restart. */
+  state(): PurseState;
 };
 
+/** A call that was begun: `isRepeated` when the seller's total had settled it before. */
+type OpenCall = { readonly ceiling: bigint; readonly isLost: boolean; readonly isRepeated: boolean };
+
 /**
- * Starts the accounts of a channel that was just opened.
+ * Starts the accounts of a channel that was just opened, or goes on with those that were kept.
  *
- * @param channel - Its id, terms and deposit.
+ * @param channel - Its id, terms and deposit, and what was kept of it. Calls that were open then are lost ones now.
  * @returns The purse. Synchronous throughout, so that parallel calls never sign one statement twice.
  */
-export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bigint }): Purse {
-  const ceilings = new Map<symbol, { ceiling: bigint; isLost: boolean }>();
-  /** Statements that went out with a request and are not below `charged`. */
-  const used = new Set<bigint>();
-  let { deposit } = channel;
-  let signed = 0n;
-  let charged = 0n;
-  let distrust: string | undefined;
+export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "deposit"> & Partial<PurseState>): Purse {
+  const { channelId, terms } = channel;
+  const calls = new Map<bigint, OpenCall>();
+  for (const [statement, ceiling] of channel.open ?? []) {
+    // Whether it was repeated is no longer known, so it may be counted twice until the next total.
+    calls.set(statement, { ceiling, isLost: true, isRepeated: true });
+  }
+  const used = new Set<bigint>(channel.used);
+  let { deposit, signed = 0n, charged = 0n, distrust, told = 0n, settledInSum = 0n, doubled = 0n } = channel;
 
   function openCeilings(): bigint {
     let sum = 0n;
-    for (const { ceiling } of ceilings.values()) sum += ceiling;
+    for (const { ceiling } of calls.values()) sum += ceiling;
     return sum;
   }
 
@@ -60,8 +85,9 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
   }
 
   /** What the seller says must fit what was signed and seen; otherwise our own count stands. */
-  function faultOf(receipt: SessionReceipt, ceiling: bigint, worst: bigint): string | undefined {
-    if (receipt.channelId !== channel.channelId) return "a receipt for another channel";
+  function faultOf(receipt: SessionReceipt, ceiling: bigint): string | undefined {
+    const worst = charged + openCeilings() + settledInSum;
+    if (receipt.channelId !== channelId) return "a receipt for another channel";
     if (receipt.amount > ceiling) return `a charge of ${receipt.amount} for a call of at most ${ceiling}`;
     if (receipt.spent > worst) return `a total of ${receipt.spent} where at most ${worst} can be spent`;
     if (receipt.spent < receipt.amount) return `a total of ${receipt.spent} below one charge of ${receipt.amount}`;
@@ -71,9 +97,22 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
     return undefined;
   }
 
+  /** Where nothing runs on either side, the newest total tells what the calls without an answer have cost in sum. */
+  function takeTotal({ spent, held }: SessionReceipt): void {
+    const isNewest = spent >= told;
+    if (isNewest) told = spent;
+    const isQuiet = held === 0n && [...calls.values()].every(({ isLost }) => isLost);
+    if (!isNewest || !isQuiet || spent < charged - doubled) return;
+    const lost = openCeilings() + settledInSum;
+    settledInSum = min(lost, charged + lost - spent);
+    charged = spent;
+    doubled = 0n;
+    calls.clear();
+  }
+
   return {
-    channelId: channel.channelId,
-    terms: channel.terms,
+    channelId,
+    terms,
     get deposit() {
       return deposit;
     },
@@ -90,36 +129,35 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
       return distrust;
     },
     next,
-    begin(call, ceiling) {
+    begin(ceiling) {
       signed = next(ceiling);
-      ceilings.set(call, { ceiling, isLost: false });
+      calls.set(signed, { ceiling, isLost: false, isRepeated: false });
       used.add(signed);
       return signed;
     },
-    lose(call) {
-      const entry = ceilings.get(call);
-      if (entry) ceilings.set(call, { ...entry, isLost: true });
+    repeat(statement, ceiling) {
+      const call = calls.get(statement);
+      if (!call) settledInSum -= min(settledInSum, ceiling);
+      calls.set(statement, call ? { ...call, isLost: false } : { ceiling, isLost: false, isRepeated: true });
     },
-    forgive(call) {
-      ceilings.delete(call);
+    lose(statement) {
+      const call = calls.get(statement);
+      if (call) calls.set(statement, { ...call, isLost: true });
     },
-    charge(call, receipt) {
-      const ceiling = ceilings.get(call)?.ceiling ?? 0n;
-      const worst = charged + openCeilings();
-      distrust ??= faultOf(receipt, ceiling, worst);
-      ceilings.delete(call);
-      const amount = receipt.amount < ceiling ? receipt.amount : ceiling;
+    forgive(statement) {
+      calls.delete(statement);
+    },
+    charge(statement, receipt) {
+      const { ceiling, isRepeated } = calls.get(statement) ?? { ceiling: 0n, isRepeated: false };
+      distrust ??= faultOf(receipt, ceiling);
+      calls.delete(statement);
+      const amount = min(receipt.amount, ceiling);
       charged += amount;
-      const entries = [...ceilings.values()];
-      const isQuiet = receipt.held === 0n && entries.every(({ isLost }) => isLost);
-      if (distrust === undefined && isQuiet && entries.length > 0 && receipt.spent >= charged) {
-        // Nothing runs on either side, so the seller's total tells what the lost calls have cost.
-        charged = receipt.spent;
-        ceilings.clear();
-      }
-      for (const statement of used) {
-        if (statement >= charged) break;
-        used.delete(statement);
+      if (isRepeated) doubled += amount;
+      if (distrust === undefined) takeTotal(receipt);
+      for (const early of used) {
+        if (early >= charged) break;
+        used.delete(early);
       }
       return amount;
     },
@@ -131,5 +169,25 @@ export function createPurse(channel: { channelId: Hex; terms: Terms; deposit: bi
     setDeposit(amount) {
       deposit = amount;
     },
+    state() {
+      const open = [...calls].map(([statement, { ceiling }]) => [statement, ceiling] as const);
+      return {
+        channelId,
+        terms,
+        deposit,
+        charged,
+        signed,
+        distrust,
+        open,
+        used: [...used],
+        told,
+        settledInSum,
+        doubled,
+      };
+    },
   };
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

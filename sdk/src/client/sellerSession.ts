@@ -1,25 +1,40 @@
 import type { Hex } from "viem";
-import { toHex } from "viem/utils";
 
-import { computeChannelId } from "../protocol/channelId.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
-import { type Terms, zeroAddress } from "../protocol/terms.ts";
 import { signVoucher } from "../protocol/voucher.ts";
 import { type Challenge, parseChallenges } from "../wire/challenge.ts";
 import { formatCredential } from "../wire/credential.ts";
-import { readProblem } from "../wire/problem.ts";
 import {
   formatSessionPayload,
+  formatSessionRequest,
   parseSessionRequest,
   type SessionPayload,
   type SessionRequest,
   type Statement,
 } from "../wire/session.ts";
-import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
+import type { SellerState } from "./buyerState.ts";
 import { type Call, send } from "./call.ts";
-import { DepositAboveLimitError, FundingRefusedError, SellerChangedError, UnsupportedFundingError } from "./errors.ts";
+import { SellerChangedError } from "./errors.ts";
+import type { PendingFunding } from "./funding.ts";
+import { createPaidCalls, type PaidCalls } from "./paidCalls.ts";
 import { createPurse, type Purse } from "./purse.ts";
+import type { Journal } from "./store.ts";
 import type { Wallet } from "./wallet.ts";
+
+/** What the parts of a paying client share. */
+export type Buyer = {
+  readonly wallet: Wallet;
+  readonly budget: Budget;
+  /** The `fetch` below. */
+  readonly transport: typeof fetch;
+  readonly journal: Journal;
+  /** How often something is sent again when no answer comes. */
+  readonly tries: number;
+  /** Block from which channels are looked for; `undefined` when they are not. */
+  readonly recoverFrom: bigint | undefined;
+  /** Whether a channel has its accounts already, under whatever address of its seller. */
+  isInUse(channelId: Hex): boolean;
+};
 
 /** A challenge a client can answer, decoded. */
 export type SessionOffer = { readonly challenge: Challenge; readonly request: SessionRequest };
@@ -31,16 +46,6 @@ export type Budget = {
   committed: bigint;
 };
 
-/** A funding that was signed, `before` being the deposit without it. */
-export type PendingFunding = {
-  readonly payload: SessionPayload;
-  readonly before: bigint;
-  readonly amount: bigint;
-  readonly terms: Terms;
-  /** Unix time in seconds after which the authorization is worthless. */
-  readonly expires: bigint;
-};
-
 /** One seller, known by its origin: whom it is, what it asked last, and the channel to it. */
 export type SellerSession = {
   readonly origin: string;
@@ -49,6 +54,12 @@ export type SellerSession = {
   /** By method and path. */
   readonly offers: Map<string, SessionOffer>;
   purse: Purse | undefined;
+  /** Other channels to it, which serve no calls: found on the chain, or refused by the seller. Closed with the first. */
+  spares: Purse[];
+  /** Calls that must not be paid again when they are made again. */
+  readonly calls: PaidCalls;
+  /** Whether its channels were looked for on the chain, or the first one was opened by us. */
+  isSearched: boolean;
   /** A call with which payment actions can be sent. */
   actionCall: Call | undefined;
   funding: Promise<void> | undefined;
@@ -57,17 +68,67 @@ export type SellerSession = {
   inFlight: number;
 };
 
-/** Starts the memory of a seller. */
-export function createSellerSession(origin: string): SellerSession {
-  return {
+/** Starts the memory of a seller, or goes on with what was kept. */
+export function createSellerSession(origin: string, kept?: SellerState): SellerSession {
+  const session: SellerSession = {
     origin,
-    pinned: undefined,
+    pinned: kept?.pinned === undefined ? undefined : parseSessionRequest(kept.pinned),
     offers: new Map(),
-    purse: undefined,
+    purse: kept?.purse && createPurse(kept.purse),
+    spares: kept?.spares.map(createPurse) ?? [],
+    calls: createPaidCalls(kept?.calls),
+    isSearched: kept?.isSearched ?? false,
     actionCall: undefined,
     funding: undefined,
-    pending: undefined,
+    pending: kept?.pending,
     inFlight: 0,
+  };
+  if (kept?.offer) {
+    const { method, url, challenge } = kept.offer;
+    const call = toActionCall(method, new URL(url));
+    session.actionCall = call;
+    session.offers.set(routeOf(call), { challenge, request: parseSessionRequest(challenge.request) });
+  }
+  return session;
+}
+
+/** @returns What to keep of a seller. */
+export function stateOf(session: SellerSession): SellerState {
+  const { origin, pinned, offers, actionCall, purse, spares, pending, calls, isSearched } = session;
+  const offer = [...offers.values()].at(-1);
+  return {
+    origin,
+    pinned: pinned && formatSessionRequest(pinned),
+    offer: actionCall && offer && { method: actionCall.method, url: actionCall.url.href, challenge: offer.challenge },
+    purse: purse?.state(),
+    spares: spares.map((spare) => spare.state()),
+    pending,
+    calls: calls.state(),
+    isSearched,
+  };
+}
+
+/** @returns The purse that a statement is drawn on, or `undefined` when its channel is closed. */
+export function purseOf({ purse, spares }: SellerSession, { channelId }: Statement): Purse | undefined {
+  return purse?.channelId === channelId ? purse : spares.find((spare) => spare.channelId === channelId);
+}
+
+/** @returns Whether a session keeps this channel's accounts, or opens it. */
+export function hasChannel({ purse, spares, pending }: SellerSession, channelId: Hex): boolean {
+  return [purse, ...spares, pending?.payload].some((channel) => channel?.channelId === channelId);
+}
+
+/** @returns A call without a body or headers, to send payment actions with. */
+export function toActionCall(method: string, url: URL): Call {
+  return {
+    url,
+    method,
+    headers: new Headers(),
+    body: undefined,
+    signal: new AbortController().signal,
+    redirect: "follow",
+    idempotencyKey: "",
+    isKeyed: false,
   };
 }
 
@@ -126,134 +187,6 @@ function pin(session: SellerSession, request: SessionRequest): void {
 }
 
 /**
- * Makes sure that the channel can carry a call: opens it or tops it up. One funding runs at a time; calls that wait for
- * it look again afterwards.
- *
- * @param session - The seller.
- * @param offer - What it asked last.
- * @param needed - Base units that the channel must hold.
- * @param context - Wallet, budget and transport.
- */
-export async function fund(
-  session: SellerSession,
-  offer: SessionOffer,
-  needed: bigint,
-  context: { wallet: Wallet; budget: Budget; transport: typeof fetch; tries: number },
-): Promise<void> {
-  const { wallet, budget } = context;
-  await wallet.requireSafe(offer.request);
-  if (session.pending && session.pending.expires * 1000n <= BigInt(Date.now()))
-    await forgetPending(session, wallet, budget);
-  session.pending ??= await prepareFunding(session, offer, needed, wallet, budget);
-  const { payload, before, amount, terms } = session.pending;
-  const { channelId } = payload;
-
-  const receipt = await present(session, offer, payload, context);
-  session.pending = undefined;
-  if (payload.action === "topUp" && session.purse)
-    session.purse.setDeposit(max(session.purse.deposit, before + amount));
-  else session.purse = createPurse({ channelId, terms, deposit: amount });
-  if (receipt && receipt.channelId !== channelId)
-    throw new SellerChangedError(session.origin, "channel", channelId, receipt.channelId);
-}
-
-async function prepareFunding(
-  session: SellerSession,
-  offer: SessionOffer,
-  needed: bigint,
-  wallet: Wallet,
-  budget: Budget,
-): Promise<PendingFunding> {
-  const { request } = offer;
-  const { purse } = session;
-  if (!request.credentialTypes.some((type) => type === "authorization" || type === "hash")) {
-    throw new UnsupportedFundingError(request.credentialTypes);
-  }
-  const missing = needed - (purse?.deposit ?? 0n);
-  const available = budget.maxDeposit - budget.committed;
-  if (missing > available) throw new DepositAboveLimitError(missing, available, budget.maxDeposit);
-  const balance = await wallet.requireBalance(request.currency, missing);
-  const wanted = max(request.suggestedDeposit ?? 1000n * missing, missing);
-  const amount = min(wanted, available, balance);
-
-  const salt = toHex(crypto.getRandomValues(new Uint8Array(32)));
-  const expires = BigInt(Math.floor(Date.now() / 1000) + 600);
-  budget.committed += amount;
-  try {
-    if (purse) {
-      const { channelId, terms } = purse;
-      const funding = await wallet.fundTopUp(request, terms, channelId, amount, salt);
-      const payload: SessionPayload = { action: "topUp", channelId, additionalDeposit: amount, salt, funding };
-      return { payload, before: purse.deposit, amount, terms, expires };
-    }
-    const payer = wallet.account.address;
-    const terms: Terms = {
-      payer,
-      payee: request.recipient,
-      token: request.currency,
-      salt,
-      authorizedSigner: zeroAddress,
-    };
-    const { chainId, escrowContract: contract } = request;
-    const channelId = computeChannelId({ terms, contract, chainId });
-    const funding = await wallet.fundOpening(request, terms, amount);
-    const statement = await signStatement(wallet, request, channelId, 0n);
-    return {
-      payload: { action: "open", authorizedSigner: zeroAddress, salt, funding, ...statement },
-      before: 0n,
-      amount,
-      terms,
-      expires,
-    };
-  } catch (error) {
-    budget.committed -= amount;
-    throw error;
-  }
-}
-
-/** An authorization that has expired without having been used locks nothing. */
-async function forgetPending(session: SellerSession, wallet: Wallet, budget: Budget): Promise<void> {
-  const { pending, pinned } = session;
-  if (!pending || !pinned) return;
-  const { deposit } = await wallet.readChannel(pinned.escrowContract, pending.payload.channelId);
-  const isUsed = deposit > pending.before;
-  // What was used after all is still presented: the seller finds it on the chain.
-  if (isUsed) return;
-  budget.committed -= pending.amount;
-  session.pending = undefined;
-}
-
-/** Presents a payment action until there is an answer; the same credential each time. */
-async function present(
-  session: SellerSession,
-  offer: SessionOffer,
-  payload: SessionPayload,
-  context: { wallet: Wallet; transport: typeof fetch; tries: number },
-): Promise<SessionReceipt | undefined> {
-  let { challenge } = offer;
-  for (let attempt = 1; ; attempt++) {
-    let response: Response;
-    try {
-      response = await sendAction(session, challenge, payload, context);
-    } catch (error) {
-      if (attempt >= context.tries) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt));
-      continue;
-    }
-    const receipt = response.headers.get("payment-receipt");
-    if (response.ok) return receipt === null ? undefined : parseSessionReceipt(receipt);
-    const problem = await readProblem(response);
-    const isPassing = problem?.code === "transaction-pending" || problem?.code === "challenge-not-found";
-    if (!isPassing || attempt >= context.tries) {
-      throw new FundingRefusedError(session.origin, response.status, problem?.detail ?? "");
-    }
-    const call = session.actionCall;
-    challenge = (call && takeOffer(session, call, response)?.challenge) ?? challenge;
-    await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt));
-  }
-}
-
-/**
  * Sends a payment action to the seller, at the address of an earlier call and without a body.
  *
  * @returns The answer, whatever it is.
@@ -274,10 +207,8 @@ export async function sendAction(
   });
   const call: Call = {
     ...actionCall,
-    headers: new Headers(),
-    body: undefined,
     idempotencyKey: crypto.randomUUID(),
-    signal: signal ?? new AbortController().signal,
+    signal: signal ?? actionCall.signal,
   };
   return send(context.transport, call, credential);
 }
@@ -302,12 +233,4 @@ export function amountOf(members: Readonly<Record<string, unknown>>, name: strin
   } catch {
     return undefined;
   }
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function min(...values: bigint[]): bigint {
-  return values.reduce((least, value) => (value < least ? value : least));
 }

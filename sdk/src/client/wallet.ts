@@ -1,6 +1,6 @@
-import type { Account, Address, Hex } from "viem";
+import type { Account, Address, Hex, NonceManager } from "viem";
 
-import { getChainId } from "../chain/actions.ts";
+import { getBlock, getChainId, getTransaction, getTransactionCount } from "../chain/actions.ts";
 import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from "../chain/channels.ts";
 import { InsufficientTokensError, UnknownContractError, WrongChainError } from "../chain/errors.ts";
 import { openChannel, topUpChannel } from "../chain/fundChannel.ts";
@@ -22,18 +22,36 @@ const authorizationLifetime = 600;
 /** The longest grace period that PaymentChannels allows, in seconds. */
 const maxGracePeriod = 30 * 24 * 3600;
 
+type Authorized = Extract<Funding, { type: "authorization" }>;
+
 /** What a paying client does on the chain. */
 export type Wallet = {
   readonly account: SigningAccount;
   readonly client: ChainClient;
+  /** Makes sure that the client is on this chain. */
+  requireChain(chainId: number): Promise<void>;
   /** Makes sure that money asked for by this challenge goes to code that is known, on the client's chain. */
   requireSafe(request: SessionRequest): Promise<void>;
   /** @returns The account's base units of the token, at least `needed`. */
   requireBalance(token: Address, needed: bigint): Promise<bigint>;
-  /** Signs the opening of a channel, or sends it where the seller does not. */
-  fundOpening(request: SessionRequest, terms: Terms, deposit: bigint): Promise<Funding>;
+  /** Signs the opening of a channel for the seller to send. */
+  authorizeOpening(request: SessionRequest, terms: Terms, deposit: bigint): Promise<Authorized>;
   /** The same for a top-up. */
-  fundTopUp(request: SessionRequest, terms: Terms, channelId: Hex, amount: bigint, salt: Hex): Promise<Funding>;
+  authorizeTopUp(request: SessionRequest, channelId: Hex, amount: bigint, salt: Hex): Promise<Authorized>;
+  /** Lets the contract take the amount. */
+  approve(request: SessionRequest, amount: bigint): Promise<void>;
+  /** Sends the opening of a channel itself, for a seller that does not. @returns The transaction, not yet mined. */
+  sendOpening(contract: Address, terms: Terms, deposit: bigint, nonce: number): Promise<Hex>;
+  /** The same for a top-up. */
+  sendTopUp(contract: Address, terms: Terms, amount: bigint, nonce: number): Promise<Hex>;
+  /** Does one piece of work at a time: the nonce it counted is free when it sends, what it found nobody else takes. */
+  inTurn<value>(work: () => Promise<value>): Promise<value>;
+  /** @returns How many transactions of the sender are mined, and how many are on their way as well. */
+  countSent(): Promise<{ mined: number; all: number }>;
+  /** @returns Whether the node knows this transaction, mined or not. */
+  isKnown(hash: Hex): Promise<boolean>;
+  /** @returns The chain's own clock, in Unix seconds. */
+  chainTime(): Promise<bigint>;
   readChannel(contract: Address, channelId: Hex): Promise<Channel>;
 };
 
@@ -44,6 +62,13 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
   const domains = new Map<Address, Domain>();
   // A local account sends by itself, a client's account through its wallet.
   const sender = "signTransaction" in account ? (account as unknown as Account) : client.account;
+
+  let previous: Promise<unknown> = Promise.resolve();
+
+  async function requireChain(expected: number): Promise<void> {
+    const chainId = await getChainId(client);
+    if (chainId !== expected) throw new WrongChainError(chainId, expected);
+  }
 
   async function checkContracts({ escrowContract: contract, currency, chainId }: SessionRequest): Promise<void> {
     if (!isTrusted.has(contract.toLowerCase())) {
@@ -59,11 +84,7 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     }
   }
 
-  async function authorize(
-    request: SessionRequest,
-    value: bigint,
-    nonce: Hex,
-  ): Promise<Extract<Funding, { type: "authorization" }>> {
+  async function authorize(request: SessionRequest, value: bigint, nonce: Hex): Promise<Authorized> {
     const { currency: token, escrowContract: to, chainId } = request;
     const domain = domains.get(token) ?? (await getTokenDomain(client, { token, chainId }));
     domains.set(token, domain);
@@ -74,18 +95,14 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     return { type: "authorization", authorization, signature };
   }
 
-  async function approve(request: SessionRequest, amount: bigint): Promise<void> {
-    const { currency: token, escrowContract: spender } = request;
-    await confirmTransaction(client, { hash: await approveToken(client, { token, spender, amount, account: sender }) });
-  }
-
   return {
     account,
     client,
 
+    requireChain,
+
     async requireSafe(request) {
-      const chainId = await getChainId(client);
-      if (chainId !== request.chainId) throw new WrongChainError(chainId, request.chainId);
+      await requireChain(request.chainId);
       const key = `${request.escrowContract} ${request.currency}`;
       const check = safe.get(key) ?? checkContracts(request);
       safe.set(key, check);
@@ -101,33 +118,66 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
       return balance;
     },
 
-    async fundOpening(request, terms, deposit) {
-      if (isRelayed(request)) return authorize(request, deposit, openAuthorizationNonce(terms));
-      await approve(request, deposit);
-      const contract = request.escrowContract;
-      const hash = await openChannel(client, { contract, terms, deposit, account: sender });
-      await confirmTransaction(client, { hash });
-      return { type: "hash", hash };
+    authorizeOpening: (request, terms, deposit) => authorize(request, deposit, openAuthorizationNonce(terms)),
+
+    authorizeTopUp(request, channelId, amount, salt) {
+      const binding = { channelId, additionalDeposit: amount, from: account.address, topUpSalt: salt };
+      return authorize(request, amount, topUpAuthorizationNonce(binding));
     },
 
-    async fundTopUp(request, terms, channelId, amount, salt) {
-      if (isRelayed(request)) {
-        const from = account.address;
-        const binding = { channelId, additionalDeposit: amount, from, topUpSalt: salt };
-        return authorize(request, amount, topUpAuthorizationNonce(binding));
-      }
-      await approve(request, amount);
-      const contract = request.escrowContract;
-      const hash = await topUpChannel(client, { contract, terms, additionalDeposit: amount, account: sender });
+    async approve({ currency: token, escrowContract: spender }, amount) {
+      const hash = await approveToken(client, { token, spender, amount, account: sender });
       await confirmTransaction(client, { hash });
-      return { type: "hash", hash };
     },
+
+    sendOpening: (contract, terms, deposit, nonce) =>
+      openChannel(client, { contract, terms, deposit, account: withNonce(sender, nonce) }),
+
+    sendTopUp: (contract, terms, additionalDeposit, nonce) =>
+      topUpChannel(client, { contract, terms, additionalDeposit, account: withNonce(sender, nonce) }),
+
+    async inTurn(work) {
+      const turn = previous.then(work);
+      previous = turn.catch(() => undefined);
+      return turn;
+    },
+
+    async countSent() {
+      const { address } = sender ?? account;
+      // In this order, so that one that is mined in between is not taken for a new one.
+      const mined = await getTransactionCount(client, { address, blockTag: "latest" });
+      return { mined, all: await getTransactionCount(client, { address, blockTag: "pending" }) };
+    },
+
+    async isKnown(hash) {
+      try {
+        await getTransaction(client, { hash });
+        return true;
+      } catch (error) {
+        if ((error as Error).name === "TransactionNotFoundError") return false;
+        throw error;
+      }
+    },
+
+    chainTime: async () => (await getBlock(client)).timestamp,
 
     readChannel: (contract, channelId) => getChannel(client, { contract, channelId }),
   };
 }
 
+/** The account with one nonce for whatever it sends. A wallet that holds the key itself counts itself too. */
+function withNonce(account: Account | undefined, nonce: number): Account | undefined {
+  if (account?.type !== "local") return account;
+  const nonceManager: NonceManager = {
+    consume: async () => nonce,
+    get: async () => nonce,
+    increment: () => undefined,
+    reset: () => undefined,
+  };
+  return { ...account, nonceManager };
+}
+
 /** Whether the seller sends funding transactions for an authorization. */
-function isRelayed(request: SessionRequest): boolean {
+export function isRelayed(request: SessionRequest): boolean {
   return request.feePayer && request.credentialTypes.includes("authorization");
 }

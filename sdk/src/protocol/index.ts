@@ -36,6 +36,7 @@ export {
   settleAuthorizationType,
   signSettleAuthorization,
 } from "./settleAuthorization.ts";
+export { signStatusRequest, type StatusRequest, statusRequestType, verifyStatusRequest } from "./statusRequest.ts";
 export { InvalidSignatureError, isCanonicalSignature, normalizeSignature, type SignatureFault } from "./signature.ts";
 export { type Terms, voucherSigner } from "./terms.ts";
 export type { SigningAccount, TypedData } from "./typedMessage.ts";

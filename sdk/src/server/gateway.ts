@@ -9,6 +9,7 @@ import { problemResponse } from "../wire/problem.ts";
 import { formatSessionRequest, parseSessionPayload, parseSessionRequest, type Statement } from "../wire/session.ts";
 import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
+import { createChannelStatus } from "./channelStatus.ts";
 import { createClosing } from "./closing.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createFunding, unconfirmedOpening } from "./funding.ts";
@@ -33,7 +34,8 @@ export type Work = (request: Request) => Response | Promise<Response>;
 /** A seller's side of HTTP 402: nothing is served unpaid, nothing that failed is charged. */
 export type Gateway = {
   /**
-   * Answers one request: with a challenge, with the outcome of a payment action, or with the work.
+   * Answers one request: with a challenge, with the outcome of a payment action, with what stands in a channel, or with
+   * the work. To find their channels again payers ask at `/.well-known/subfen/channels/{id}`: route that here as well.
    *
    * @param request - The request.
    * @param offer - What it costs.
@@ -91,6 +93,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
   const closing = createClosing(seller, drainTimeout);
+  const channelStatus = createChannelStatus(seller);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const checkedAt = new Map<Hex, number>();
@@ -277,7 +280,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
 
   async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
     try {
-      return await respond(request, offer, work);
+      return (await channelStatus(request)) ?? (await respond(request, offer, work));
     } catch (error) {
       return toProblemResponse(error, () => ({}), report);
     }

@@ -1,4 +1,5 @@
 export * from "./challenge.ts";
+export * from "./channelStatus.ts";
 export * from "./credential.ts";
 export * from "./encoding.ts";
 export * from "./pricing.ts";

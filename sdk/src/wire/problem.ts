@@ -28,6 +28,7 @@ const problems = {
   "statement-used": [ownProblems, 409, "Statement Used"],
   "idempotency-key-reused": [ownProblems, 409, "Idempotency Key Reused"],
   "answer-not-kept": [ownProblems, 409, "Answer Not Kept"],
+  "stale-request": [ownProblems, 400, "Stale Request"],
   "transaction-pending": [ownProblems, 409, "Transaction Pending"],
   "too-many-relays": [ownProblems, 429, "Too Many Relays"],
   "seller-failed": [ownProblems, 502, "Seller Failed"],

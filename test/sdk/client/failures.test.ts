@@ -1,10 +1,11 @@
 import { expect } from "chai";
+import { createWalletClient, custom } from "viem";
 
 import { isSubfenError, parseYuan } from "../../../sdk/src/index.ts";
 import { formatSessionReceipt, parseSessionReceipt, type SessionReceipt } from "../../../sdk/src/wire/index.ts";
 import { createMemoryLedger, pricePerRequest } from "../../../sdk/src/server/index.ts";
 import { createWorld } from "../../server/helpers.ts";
-import { brokenAnswer, cutHalfWay, openShop, price, rejection, type Shop } from "./helpers.ts";
+import { brokenAnswer, cutHalfWay, expireAuthorizations, openShop, price, rejection, type Shop } from "./helpers.ts";
 
 describe("payingFetch when things fail", () => {
   let shop: Shop;
@@ -368,10 +369,51 @@ describe("payingFetch when things fail", () => {
       expect(await shop.world.balanceOf(shop.world.payer.address)).to.equal(parseYuan("100"));
     });
 
-    it("has nothing to close when the opening never happened", async () => {
+    it("reports an opening that was signed and never sent as pending, until it is worth nothing any more", async () => {
       shop = await openShop({ gateway: { minDeposit: parseYuan("2") } });
       await rejection(shop.post("x"));
+      const pending = await shop.paying.close({ sellerTimeout: 30, pollInterval: 10 });
+      expect(pending).to.have.lengthOf(1);
+      expect(pending[0]).to.include({ by: "pending", paid: 0n, refunded: 0n });
+      await expireAuthorizations(shop.world);
       expect(await shop.paying.close()).to.deep.equal([]);
+    });
+
+    it("waits for an opening that is signed but not yet mined, and closes it", async () => {
+      const world = await createWorld();
+      const mine = (isOn: boolean) => world.provider.request({ method: "evm_setAutomine", params: [isOn] });
+      const openings: Promise<unknown>[] = [];
+      let looks: number | undefined;
+      const client = createWalletClient({
+        account: world.payer,
+        transport: custom({
+          request: async (call: { method: string; params?: unknown[] }) => {
+            // At its second look at the clock it has seen that nothing is mined.
+            if (call.method === "eth_getBlockByNumber" && looks !== undefined && ++looks === 2) {
+              await mine(true);
+              await world.networkHelpers.mine();
+              await Promise.all(openings);
+            }
+            return world.provider.request(call);
+          },
+        }),
+        pollingInterval: 10,
+      });
+      shop = await openShop({ world, client: { client } });
+      await mine(false);
+      shop.between = async (request, next) => {
+        if (!isPaid(request)) return next(request);
+        openings.push(next(request));
+        return brokenAnswer();
+      };
+      await rejection(shop.post("x"));
+      expect(await world.openings()).to.deep.equal([]);
+      shop.between = (request, next) => next(request);
+      looks = 0;
+      const [closed] = await shop.paying.close({ pollInterval: 10 });
+      expect(looks).to.be.greaterThan(1);
+      expect(closed).to.include({ by: "seller", paid: 0n, refunded: parseYuan("1") });
+      expect(await world.balanceOf(world.payer.address)).to.equal(parseYuan("100"));
     });
 
     it("refuses calls after it, and has nothing to close before any", async () => {

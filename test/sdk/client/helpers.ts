@@ -1,4 +1,4 @@
-import { type Payment, parseYuan, payingFetch, type PayingFetch } from "../../../sdk/src/index.ts";
+import { type BuyerStore, type Payment, parseYuan, payingFetch, type PayingFetch } from "../../../sdk/src/index.ts";
 import {
   createGateway,
   createMemoryLedger,
@@ -130,4 +130,37 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & Reco
     return error as Error & Record<string, unknown>;
   }
   throw new Error("expected a rejection");
+}
+
+/** A store in memory, from which a test takes the text, and which it makes slow or fail by `onSave`. */
+export function memoryStore(kept?: string) {
+  let running: Promise<void> = Promise.resolve();
+  const store = {
+    text: kept,
+    onSave: undefined as ((text: string) => Promise<void>) | undefined,
+    /** Waits for what is being saved. */
+    settled: () => running,
+    take: () => store.text,
+    save(text: string) {
+      running = (async () => {
+        await store.onSave?.(text);
+        store.text = text;
+      })();
+      return running;
+    },
+    close: async () => undefined,
+  };
+  return store satisfies BuyerStore;
+}
+
+/** Waits for something that comes about by itself, half a minute at most. */
+export async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; i < 6000 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (!isSo()) throw new Error("it did not come about");
+}
+
+/** Moves the chain's clock past the end of every authorization signed by now, by whichever clock is ahead. */
+export async function expireAuthorizations({ networkHelpers }: World): Promise<void> {
+  const latest = await networkHelpers.time.latest();
+  await networkHelpers.time.increaseTo(Math.max(latest, Math.floor(Date.now() / 1000)) + 700);
 }

@@ -1,0 +1,291 @@
+import type { Hex } from "viem";
+
+import { formatYuan } from "../protocol/amounts.ts";
+import { formatCredential } from "../wire/credential.ts";
+import { ceilingOf } from "../wire/pricing.ts";
+import { type Problem, readProblem } from "../wire/problem.ts";
+import { formatSessionPayload } from "../wire/session.ts";
+import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
+import { type Call, complete, identityOf, pause, send, untilAborted } from "./call.ts";
+import { AnswerPendingError, PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
+import { fund } from "./funding.ts";
+import type { PaidCall } from "./paidCalls.ts";
+import type { Purse } from "./purse.ts";
+import {
+  amountOf,
+  type Buyer,
+  purseOf,
+  type SellerSession,
+  type SessionOffer,
+  signStatement,
+  takeOffer,
+} from "./sellerSession.ts";
+
+/** A payment that a seller confirmed. */
+export type Payment = {
+  readonly url: string;
+  readonly channelId: Hex;
+  /** Base units charged for this call. */
+  readonly amount: bigint;
+  /** The same in yuan, such as `"0.000417"`. */
+  readonly yuan: string;
+  readonly receipt: SessionReceipt;
+};
+
+/** What the payments of one fetch share beside the buyer. */
+export type PaymentRules = { readonly maxPrice: bigint; readonly onPayment: ((payment: Payment) => void) | undefined };
+
+/** Longest time to wait for the answer of a request that the seller still works on, in milliseconds. */
+const maxWait = 120_000;
+
+/**
+ * Prices the call, signs for it and sends it, again with a new statement where the seller asks for one. A call that was
+ * paid before and got no answer is asked for again with what was signed for it, by whoever repeats it.
+ *
+ * @param session - The seller.
+ * @param call - The call.
+ * @param offer - What the seller asked last.
+ * @param buyer - Wallet, budget, transport, journal, and the rules of the fetch.
+ * @returns The seller's answer.
+ */
+export async function payCall(
+  session: SellerSession,
+  call: Call,
+  offer: SessionOffer,
+  buyer: Buyer & PaymentRules,
+): Promise<Response> {
+  const identity = await identityOf(call);
+  const pay = (): Promise<Response> => payOnce(session, call, identity, offer, buyer);
+  // One key is one payment: a second call of it waits for what became of the first.
+  return call.isKeyed ? session.calls.inTurn(identity, call.signal, pay) : pay();
+}
+
+async function payOnce(
+  session: SellerSession,
+  asked: Call,
+  identity: string,
+  firstOffer: SessionOffer,
+  buyer: Buyer & PaymentRules,
+): Promise<Response> {
+  let offer = firstOffer;
+  let ceiling = priceOf(offer, asked);
+  const earlier = session.calls.take(identity);
+  const call = earlier ? { ...asked, idempotencyKey: earlier.idempotencyKey } : asked;
+  if (earlier && !earlier.isAnswered) {
+    purseOf(session, earlier.statement)?.repeat(earlier.statement.cumulativeAmount, earlier.ceiling);
+  }
+  let again = earlier;
+  for (let attempt = 1; ; attempt++) {
+    const paid = again ?? (await begin(session, call, identity, offer, ceiling, buyer));
+    let isKept = false;
+    try {
+      const response = await sendPaid(session, paid, call, offer, buyer);
+      const problem = response.ok ? undefined : await readProblem(response);
+      const next =
+        problem && attempt < buyer.tries
+          ? await adapt(session, { call, paid, isEarlier: paid === earlier, offer, ceiling }, response, problem, buyer)
+          : undefined;
+      isKept = next?.isKept ?? false;
+      // Nothing is signed anew for a call that was answered.
+      if (!next || (!isKept && paid.isAnswered)) return settle(session, paid, call, response, problem, buyer);
+      if (!isKept) cancel(session, paid);
+      again = isKept ? paid : undefined;
+      ({ offer, ceiling } = next);
+    } finally {
+      if (!isKept) paid.isRunning = false;
+    }
+  }
+}
+
+/** Signs for a call. The statement may leave once this is over: by then it is durable. */
+async function begin(
+  session: SellerSession,
+  call: Call,
+  identity: string,
+  offer: SessionOffer,
+  ceiling: bigint,
+  buyer: Buyer & PaymentRules,
+): Promise<PaidCall> {
+  if (ceiling > buyer.maxPrice) throw new PriceAboveLimitError(ceiling, buyer.maxPrice, session.origin);
+  const { purse, cumulativeAmount } = await count(session, offer, ceiling, call.signal, buyer);
+  let paid: PaidCall | undefined;
+  try {
+    const statement = await signStatement(buyer.wallet, offer.request, purse.channelId, cumulativeAmount);
+    paid = session.calls.add(call, identity, ceiling, statement);
+    await buyer.journal.commit();
+    return paid;
+  } catch (error) {
+    // It did not leave, whether or not it was written down.
+    purse.forgive(cumulativeAmount);
+    if (paid) session.calls.remove(paid);
+    throw error;
+  }
+}
+
+/** Counts the call in a purse that can carry it; in one step with the check, so that parallel calls do not overshoot. */
+async function count(
+  session: SellerSession,
+  offer: SessionOffer,
+  ceiling: bigint,
+  signal: AbortSignal,
+  buyer: Buyer,
+): Promise<{ purse: Purse; cumulativeAmount: bigint }> {
+  for (;;) {
+    const { purse } = session;
+    if (purse?.distrust !== undefined) throw new SellerDistrustedError(session.origin, purse.distrust);
+    const needed = purse ? purse.next(ceiling) : ceiling;
+    if (purse && needed <= purse.deposit && !session.funding) {
+      return { purse, cumulativeAmount: purse.begin(ceiling) };
+    }
+    session.funding ??= fund(session, offer, needed, buyer).finally(() => {
+      session.funding = undefined;
+    });
+    await untilAborted(session.funding, signal);
+  }
+}
+
+/** Sends one credential until there is an answer. Without one, the call counts at its ceiling and is remembered. */
+async function sendPaid(
+  session: SellerSession,
+  { statement }: PaidCall,
+  call: Call,
+  { challenge }: SessionOffer,
+  { transport, tries }: Buyer,
+): Promise<Response> {
+  const credential = formatCredential({
+    challenge,
+    payload: formatSessionPayload({ action: "voucher", ...statement }),
+  });
+  const deadline = Date.now() + maxWait;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      let response: Response;
+      try {
+        response = await complete(await send(transport, call, credential));
+      } catch (error) {
+        if (call.signal.aborted || attempt >= tries) throw error;
+        await pause(100 * 2 ** attempt, call.signal);
+        continue;
+      }
+      const isRunning = response.status === 409 && (await readProblem(response))?.code === "request-in-progress";
+      if (!isRunning) return response;
+      if (Date.now() > deadline) throw new AnswerPendingError(call.url.origin);
+      attempt = 1;
+      await pause(200, call.signal);
+    }
+  } catch (error) {
+    purseOf(session, statement)?.lose(statement.cumulativeAmount);
+    throw error;
+  }
+}
+
+/** What to try next: with the same statement if `isKept`, else with a new one. */
+type Next = { readonly offer: SessionOffer; readonly ceiling: bigint; readonly isKept: boolean };
+
+/** @returns What to try next after a problem, or `undefined` if it cannot be helped. */
+async function adapt(
+  session: SellerSession,
+  tried: { call: Call; paid: PaidCall; isEarlier: boolean; offer: SessionOffer; ceiling: bigint },
+  response: Response,
+  problem: Problem,
+  { wallet, budget }: Buyer,
+): Promise<Next | undefined> {
+  const { call, paid, isEarlier, offer, ceiling } = tried;
+  const { channelId, cumulativeAmount } = paid.statement;
+  const contract = offer.request.escrowContract;
+  switch (problem.code) {
+    case "challenge-not-found": {
+      const fresh = takeOffer(session, call, response);
+      if (!fresh) return undefined;
+      const price = priceOf(fresh, call);
+      // Where it was served, the seller knows it by its key, whatever statement comes with it.
+      return { offer: fresh, ceiling: price, isKept: paid.isAnswered || price <= paid.ceiling };
+    }
+    case "insufficient-balance": {
+      // What was signed long ago may be too little by now, and has bought nothing.
+      if (isEarlier) return { offer, ceiling, isKept: false };
+      // The seller's ceiling for this call is higher than ours. The limit is checked before the next signature.
+      const required = amountOf(problem.members, "requiredCumulative");
+      const isHigher = required !== undefined && required > cumulativeAmount;
+      return isHigher ? { offer, ceiling: ceiling + (required - cumulativeAmount), isKept: false } : undefined;
+    }
+    case "amount-exceeds-deposit": {
+      purseOf(session, paid.statement)?.setDeposit((await wallet.readChannel(contract, channelId)).deposit);
+      return { offer, ceiling, isKept: false };
+    }
+    case "channel-not-found":
+    case "channel-closing": {
+      // The seller serves nothing more on it: it lost its memory, or we have asked to close. One that never served any
+      // call gets no second deposit.
+      const { purse } = session;
+      if (purse?.channelId !== channelId || purse.charged === 0n) return undefined;
+      session.purse = undefined;
+      session.spares.push(purse);
+      return { offer, ceiling, isKept: false };
+    }
+    case "channel-finalized": {
+      const { finalized, deposit, settled } = await wallet.readChannel(contract, channelId);
+      if (!finalized) return undefined;
+      if (session.purse?.channelId === channelId) {
+        session.purse = undefined;
+        budget.committed -= deposit - settled;
+      }
+      return { offer, ceiling, isKept: false };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Books what the answer says of the call's cost, and hands the answer on. */
+function settle(
+  session: SellerSession,
+  paid: PaidCall,
+  call: Call,
+  response: Response,
+  problem: Problem | undefined,
+  { journal, onPayment }: Buyer & PaymentRules,
+): Response {
+  if (paid.isAnswered) return response;
+  const { statement } = paid;
+  const purse = purseOf(session, statement);
+  const receipt = readReceipt(response);
+  if (receipt) {
+    const charged = purse?.charge(statement.cumulativeAmount, receipt);
+    session.calls.answer(paid);
+    journal.note();
+    const amount = charged ?? (receipt.amount < paid.ceiling ? receipt.amount : paid.ceiling);
+    onPayment?.({ url: call.url.href, channelId: statement.channelId, amount, yuan: formatYuan(amount), receipt });
+    return response;
+  }
+  // It was charged or may have been, and asking again brings nothing more.
+  const isAnswered = response.ok || problem?.code === "answer-not-kept" || problem?.code === "statement-used";
+  // A failing server in between may hide that the call was charged; a refusal says that it was not.
+  const isUnknown = isAnswered || (response.status >= 500 && problem?.code !== "seller-failed");
+  if (isUnknown) purse?.lose(statement.cumulativeAmount);
+  else cancel(session, paid);
+  if (isAnswered) session.calls.answer(paid);
+  journal.note();
+  return response;
+}
+
+/** @returns The receipt, or `undefined` where there is none that can be read: the call's cost is unknown then. */
+function readReceipt({ headers }: Response): SessionReceipt | undefined {
+  const header = headers.get("payment-receipt");
+  try {
+    return header === null ? undefined : parseSessionReceipt(header);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The call was not paid: its statement has bought nothing. */
+function cancel(session: SellerSession, paid: PaidCall): void {
+  purseOf(session, paid.statement)?.forgive(paid.statement.cumulativeAmount);
+  session.calls.remove(paid);
+}
+
+/** By the price list where it is known, so that a challenge serves many calls; else what the challenge says. */
+function priceOf({ request }: SessionOffer, { body }: Call): bigint {
+  return request.pricing ? ceilingOf(request.pricing, body ?? new Uint8Array()) : request.amount;
+}

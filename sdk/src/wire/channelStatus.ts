@@ -1,0 +1,105 @@
+import type { Hex } from "viem";
+import { isHex } from "viem/utils";
+
+import { parseBaseUnits } from "../protocol/amounts.ts";
+import { canonicalize, isObject, MalformedError } from "./encoding.ts";
+
+/** What a seller says stands in a channel (docs/protocol.md, "After a loss"). Amounts in base units. */
+export type ChannelStatus = {
+  readonly channelId: Hex;
+  /** The highest statement accepted. */
+  readonly acceptedCumulative: bigint;
+  /** The payer's own signature of it. */
+  readonly signature: Hex;
+  /** Charged for work that succeeded. */
+  readonly spent: bigint;
+  /** Reserved for work that is running. */
+  readonly held: bigint;
+};
+
+const folder = "/.well-known/subfen/channels/";
+
+/** @returns The path at which a seller tells what stands in a channel. */
+export function channelStatusPath(channelId: Hex): string {
+  return folder + channelId.toLowerCase();
+}
+
+/** @returns The channel that a path asks for, or `undefined` when it is another path. */
+export function parseChannelStatusPath(path: string): Hex | undefined {
+  const channelId = path.startsWith(folder) ? path.slice(folder.length).toLowerCase() : undefined;
+  return isHex(channelId) && channelId.length === 66 ? channelId : undefined;
+}
+
+/**
+ * Writes the signed question as the value of an `Authorization` header.
+ *
+ * @param request - The time in Unix milliseconds, and the signature.
+ * @returns `Subfen timestamp="…", signature="0x…"`
+ */
+export function formatStatusAuthorization(request: { timestamp: bigint; signature: Hex }): string {
+  return `Subfen timestamp="${request.timestamp}", signature="${request.signature.toLowerCase()}"`;
+}
+
+/**
+ * Reads what {@link formatStatusAuthorization} wrote.
+ *
+ * @param header - The header's value; `null` when it is absent.
+ * @returns Time and signature, or `undefined` when it is anything else.
+ */
+export function parseStatusAuthorization(header: string | null): { timestamp: bigint; signature: Hex } | undefined {
+  const match = /^Subfen timestamp="(0|[1-9]\d{0,15})", signature="(0x[0-9a-f]{130})"$/.exec(header ?? "");
+  return match?.[1] && match[2] ? { timestamp: BigInt(match[1]), signature: match[2] as Hex } : undefined;
+}
+
+/**
+ * Writes a seller's answer.
+ *
+ * @param status - What stands in the channel.
+ * @returns JSON, amounts as decimal strings.
+ */
+export function formatChannelStatus(status: ChannelStatus): string {
+  return canonicalize({
+    channelId: status.channelId,
+    acceptedCumulative: String(status.acceptedCumulative),
+    signature: status.signature,
+    spent: String(status.spent),
+    held: String(status.held),
+  });
+}
+
+/**
+ * Reads a seller's answer.
+ *
+ * @param text - JSON.
+ * @returns What it says stands in the channel; nothing of it is verified.
+ * @throws {MalformedError} when a member is missing or has the wrong form, such as an amount that is a JSON number.
+ */
+export function parseChannelStatus(text: string): ChannelStatus {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new MalformedError("channel status", "it is not JSON", cause);
+  }
+  if (!isObject(value)) throw new MalformedError("channel status", "it is not an object");
+  const hex = (name: string, bytes: number): Hex => {
+    const member = value[name];
+    if (isHex(member) && member.length === 2 + 2 * bytes) return member.toLowerCase() as Hex;
+    throw new MalformedError("channel status", `${name} is not ${bytes} bytes of hex`);
+  };
+  const amount = (name: string): bigint => {
+    const member = value[name];
+    try {
+      return parseBaseUnits(member);
+    } catch (cause) {
+      throw new MalformedError("channel status", `${name} is not a decimal string of at most 128 bits`, cause);
+    }
+  };
+  return {
+    channelId: hex("channelId", 32),
+    acceptedCumulative: amount("acceptedCumulative"),
+    signature: hex("signature", 65),
+    spent: amount("spent"),
+    held: amount("held"),
+  };
+}
