@@ -105,6 +105,8 @@ export async function openStall(
     now: () => Date.now() + clock.offset,
     onError: (error) => errors.push(error),
     ledger: createMemoryLedger(),
+    minDeposit: 0n,
+    maxRelaysPerHour: 1_000,
     ...options.gateway,
   });
   const worked: { method: string; path: string; body: string; headers: Headers }[] = [];
@@ -276,6 +278,7 @@ export async function openStall(
       for (const finish of paused) finish();
       await Promise.allSettled(asked);
       await server.close();
+      await gateway.close();
     },
     /** Requests that reached the work. */
     worked,
@@ -327,10 +330,14 @@ export function watchedClient(world: World) {
     calls: [] as string[],
     /** Replace it: throws to make a call fail. */
     before: (_method: string, _params: unknown): void | Promise<void> => undefined,
+    /** Replace it: what it returns is answered in place of the node, unless it is undefined. */
+    instead: (_method: string, _params: unknown): unknown => undefined,
   };
   const request = async ({ method, params }: { method: string; params?: unknown }): Promise<unknown> => {
     node.calls.push(method);
     await node.before(method, params);
+    const answer = await node.instead(method, params);
+    if (answer !== undefined) return answer;
     return world.sellerClient.request({ method, params } as never);
   };
   const client = createWalletClient({
@@ -346,16 +353,30 @@ export async function transactionsOf(world: World): Promise<number> {
   return world.sellerClient.getTransactionCount({ address: world.seller.address });
 }
 
+/** Asks the chain's node for anything. */
+export function askNode(world: World, method: string, ...params: unknown[]): Promise<unknown> {
+  const request = world.sellerClient.request as (call: { method: string; params: unknown[] }) => Promise<unknown>;
+  return request({ method, params });
+}
+
 /** Does something while no block is mined, then mines one. */
 export async function unmined<value>(world: World, run: () => Promise<value>): Promise<value> {
-  const request = world.sellerClient.request as (call: { method: string; params: unknown[] }) => Promise<unknown>;
-  await request({ method: "evm_setAutomine", params: [false] });
+  await askNode(world, "evm_setAutomine", false);
   try {
     return await run();
   } finally {
-    await request({ method: "evm_setAutomine", params: [true] });
-    await request({ method: "hardhat_mine", params: [] });
+    await askNode(world, "evm_setAutomine", true);
+    await askNode(world, "hardhat_mine");
   }
+}
+
+/** Asks again until it is so, at most five seconds. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let look = 0; look < 500; look++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`never came true: ${what}`);
 }
 
 /** A transaction of the payer's that is mined and fails. */

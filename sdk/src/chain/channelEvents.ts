@@ -1,8 +1,8 @@
 import type { Address, Hex } from "viem";
-import { getBlockNumber, getContractEvents } from "viem/actions";
 
 import type { Terms } from "../protocol/terms.ts";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
+import { getBlockNumber, getContractEvents } from "./actions.ts";
 import type { OnContract } from "./callChannels.ts";
 import { type Channel, getChannels } from "./channels.ts";
 import { logsInRanges } from "./logsInRanges.ts";

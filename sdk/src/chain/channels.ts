@@ -1,8 +1,8 @@
 import type { Address, Hex } from "viem";
-import { readContract } from "viem/actions";
 
 import { channelsDomain, hashDomain } from "../protocol/domain.ts";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
+import { readContract } from "./actions.ts";
 import type { OnContract } from "./callChannels.ts";
 import type { ChainClient } from "./write.ts";
 

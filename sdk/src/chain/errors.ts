@@ -1,11 +1,4 @@
-import {
-  type Abi,
-  type Address,
-  BaseError,
-  ContractFunctionRevertedError,
-  type Hex,
-  InsufficientFundsError as ViemInsufficientFundsError,
-} from "viem";
+import type { Abi, Address, ContractFunctionRevertedError, Hex } from "viem";
 
 import { SubfenError } from "../errors.ts";
 
@@ -116,9 +109,9 @@ export function toChainError(
   cause: unknown,
   call: { address: Address; functionName: string; account: Address; abi: Abi },
 ): Error {
-  if (!(cause instanceof BaseError)) return cause instanceof Error ? cause : new Error(String(cause));
-  const revert = cause.walk((error) => error instanceof ContractFunctionRevertedError);
-  if (revert instanceof ContractFunctionRevertedError) {
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  const revert = findCause<ContractFunctionRevertedError>(error, "ContractFunctionRevertedError");
+  if (revert) {
     return new ContractRefusedError({
       contract: call.address,
       functionName: call.functionName,
@@ -128,7 +121,13 @@ export function toChainError(
     });
   }
   const isWithoutGas =
-    cause.walk((error) => error instanceof ViemInsufficientFundsError) !== null ||
-    /insufficient funds|doesn't have enough funds/i.test(cause.message);
-  return isWithoutGas ? new NoGasError(call.account, call.functionName, cause) : cause;
+    findCause(error, "InsufficientFundsError") !== undefined ||
+    /insufficient funds|doesn't have enough funds/i.test(error.message);
+  return isWithoutGas ? new NoGasError(call.account, call.functionName, cause) : error;
+}
+
+/** By name: the class alone would be reason enough to load all of viem. */
+function findCause<error extends Error>(cause: unknown, name: string): error | undefined {
+  for (let error = cause; error instanceof Error; error = error.cause) if (error.name === name) return error as error;
+  return undefined;
 }

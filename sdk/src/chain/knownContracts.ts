@@ -1,8 +1,9 @@
-import { type Address, type Hex, keccak256 } from "viem";
-import { getCode } from "viem/actions";
+import type { Address, Hex } from "viem";
+import { keccak256 } from "viem/utils";
 
 import { defaultCodes } from "./abis/defaultCodes.ts";
 import { productionCodes } from "./abis/productionCodes.ts";
+import { getCode } from "./actions.ts";
 import { UnknownContractError } from "./errors.ts";
 import { maskImmutables } from "./maskImmutables.ts";
 import type { ChainClient } from "./write.ts";

@@ -1,5 +1,6 @@
-import { type Address, type Hex, parseSignature, signatureToCompactSignature } from "viem";
+import type { Address, Hex } from "viem";
 
+import { toCompactSignature } from "../protocol/signature.ts";
 import type { Terms } from "../protocol/terms.ts";
 import { callChannels, type Sending } from "./callChannels.ts";
 import type { ChainClient } from "./write.ts";
@@ -62,6 +63,7 @@ export async function settleChannelWithAuthorization(
  * @param client - A viem client with the account of the payee or its operator.
  * @param parameters - The contract, the payee, the token and the claims, all by ECDSA signers.
  * @returns The hash of the transaction.
+ * @throws {InvalidSignatureError} when a signature is malformed or has a high s, so that no batch could hold it.
  * @throws {ContractRefusedError} when the contract refuses.
  * @throws {NoGasError} when the account cannot pay the gas.
  */
@@ -91,6 +93,5 @@ export async function setOperator(
 
 function toBatchClaim({ terms, amount, cumulativeAmount, signature }: Claim) {
   const { payer, authorizedSigner, salt } = terms;
-  const { r, yParityAndS: vs } = signatureToCompactSignature(parseSignature(signature));
-  return { payer, authorizedSigner, salt, amount, cumulativeAmount, r, vs };
+  return { payer, authorizedSigner, salt, amount, cumulativeAmount, ...toCompactSignature(signature) };
 }

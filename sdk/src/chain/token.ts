@@ -1,8 +1,10 @@
-import { type Account, type Address, erc20Abi, type Hex, parseAbi } from "viem";
-import { readContract } from "viem/actions";
+import type { Account, Address, Hex } from "viem";
+import { parseAbi } from "viem/utils";
 
 import { SubfenError } from "../errors.ts";
 import { type Domain, hashDomain } from "../protocol/domain.ts";
+import { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
+import { readContract } from "./actions.ts";
 import { type ChainClient, simulateAndWrite } from "./write.ts";
 
 const domainAbi = parseAbi([
@@ -72,7 +74,7 @@ export async function getTokenBalance(
 ): Promise<bigint> {
   return readContract(client, {
     address: parameters.token,
-    abi: erc20Abi,
+    abi: mockDigitalYuanAbi,
     functionName: "balanceOf",
     args: [parameters.account],
   });
@@ -93,7 +95,7 @@ export async function approveToken(
 ): Promise<Hex> {
   return simulateAndWrite(client, {
     address: parameters.token,
-    abi: erc20Abi,
+    abi: mockDigitalYuanAbi,
     functionName: "approve",
     args: [parameters.spender, parameters.amount],
     account: parameters.account,

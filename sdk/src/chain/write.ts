@@ -1,18 +1,10 @@
-import {
-  type Abi,
-  type Account,
-  type Address,
-  type Chain,
-  type Client,
-  type Hex,
-  parseAbi,
-  type TransactionReceipt,
-  type Transport,
-} from "viem";
-import { getTransactionCount, simulateContract, waitForTransactionReceipt, writeContract } from "viem/actions";
+import type { Abi, Account, Address, Chain, Client, Hex, TransactionReceipt, Transport } from "viem";
+import { encodeFunctionData, parseAbi } from "viem/utils";
 
 import { SubfenError } from "../errors.ts";
 import { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
+import { getTransactionCount, simulateContract, waitForTransactionReceipt, writeContract } from "./actions.ts";
+import { createSendQueue, type SendQueue } from "./createSendQueue.ts";
 import { toChainError, TransactionRevertedError } from "./errors.ts";
 
 /** A viem client of any kind. Its chain may be left out: the node's is used. */
@@ -28,6 +20,22 @@ export class MissingAccountError extends SubfenError {
       metaMessages: ["Give the client an account: createWalletClient({ account, ... })."],
     });
   }
+}
+
+/** Sends a call that has passed its simulation, and resolves to the hash of the transaction. @internal */
+export type Send = (call: { to: Address; data: Hex }) => Promise<Hex>;
+
+const sends = new WeakMap<ChainClient, Send>();
+
+/**
+ * Makes a client whose transactions another function sends, so that every action can be used with an outbox.
+ *
+ * @internal
+ */
+export function withSend(client: ChainClient, send: Send): ChainClient {
+  const copy = { ...client };
+  sends.set(copy, send);
+  return copy;
 }
 
 /** Errors a token throws through a call of ours are decoded too. */
@@ -55,6 +63,8 @@ export async function simulateAndWrite(
   const abi: Abi = [...call.abi, ...tokenErrors];
   try {
     const { request } = await simulateContract(client, { ...call, abi, account, chain: client.chain });
+    const send = sends.get(client);
+    if (send) return await send({ to: call.address, data: encodeFunctionData({ ...call, abi }) });
     return await inOrder(client, account, (nonce) =>
       // Without a chain of its own, the client signs for the one its node is on.
       writeContract(client, { ...request, chain: client.chain ?? null, ...nonce } as never),
@@ -64,18 +74,10 @@ export async function simulateAndWrite(
   }
 }
 
-type Sender = { previous: Promise<unknown>; next: number; sentAt: number };
+/** By client and address. */
+const queues = new WeakMap<ChainClient, Map<Address, SendQueue>>();
 
-/** By client and address: what was sent last. */
-const senders = new WeakMap<ChainClient, Map<Address, Sender>>();
-
-/** Milliseconds for which a node may not know yet what it was sent itself. */
-const nodeLag = 60_000;
-
-/**
- * Sends one transaction of an account after the other, each with the nonce after the last one, so that parallel sends
- * neither collide nor leave a gap. A wallet or node that holds the key counts by itself.
- */
+/** Sends in the order of nonces. A wallet or node that holds the key counts by itself. */
 async function inOrder(
   client: ChainClient,
   account: Account,
@@ -83,20 +85,12 @@ async function inOrder(
 ): Promise<Hex> {
   if (account.type !== "local" || account.nonceManager) return send({});
   const { address } = account;
-  const ofClient = senders.get(client) ?? new Map<Address, Sender>();
-  senders.set(client, ofClient);
-  const sender = ofClient.get(address) ?? { previous: Promise.resolve(), next: 0, sentAt: 0 };
-  ofClient.set(address, sender);
-  const sending = sender.previous.then(async () => {
-    const counted = await getTransactionCount(client, { address, blockTag: "pending" });
-    const nonce = Date.now() - sender.sentAt < nodeLag && sender.next > counted ? sender.next : counted;
-    const hash = await send({ nonce });
-    sender.next = nonce + 1;
-    sender.sentAt = Date.now();
-    return hash;
-  });
-  sender.previous = sending.catch(() => undefined);
-  return sending;
+  const ofClient = queues.get(client) ?? new Map<Address, SendQueue>();
+  queues.set(client, ofClient);
+  const queue =
+    ofClient.get(address) ?? createSendQueue(() => getTransactionCount(client, { address, blockTag: "pending" }));
+  ofClient.set(address, queue);
+  return queue((nonce) => send({ nonce }));
 }
 
 /**

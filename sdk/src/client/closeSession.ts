@@ -1,6 +1,6 @@
 import type { Account, Hex } from "viem";
-import { getBlock } from "viem/actions";
 
+import { getBlock } from "../chain/actions.ts";
 import { getCloseGracePeriod } from "../chain/channels.ts";
 import { requestCloseChannel, withdrawChannel } from "../chain/closeChannel.ts";
 import { ContractRefusedError } from "../chain/errors.ts";

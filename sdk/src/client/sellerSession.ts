@@ -1,8 +1,9 @@
-import { type Hex, toHex, zeroAddress } from "viem";
+import type { Hex } from "viem";
+import { toHex } from "viem/utils";
 
 import { computeChannelId } from "../protocol/channelId.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
-import type { Terms } from "../protocol/terms.ts";
+import { type Terms, zeroAddress } from "../protocol/terms.ts";
 import { signVoucher } from "../protocol/voucher.ts";
 import { type Challenge, parseChallenges } from "../wire/challenge.ts";
 import { formatCredential } from "../wire/credential.ts";

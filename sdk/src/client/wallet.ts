@@ -1,6 +1,6 @@
 import type { Account, Address, Hex } from "viem";
-import { getChainId } from "viem/actions";
 
+import { getChainId } from "../chain/actions.ts";
 import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from "../chain/channels.ts";
 import { InsufficientTokensError, UnknownContractError, WrongChainError } from "../chain/errors.ts";
 import { openChannel, topUpChannel } from "../chain/fundChannel.ts";

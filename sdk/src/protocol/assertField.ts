@@ -1,4 +1,4 @@
-import { isAddress } from "viem";
+import { isAddress } from "viem/utils";
 
 import { SubfenError } from "../errors.ts";
 import { describeValue } from "./describeValue.ts";

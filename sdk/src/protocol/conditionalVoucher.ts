@@ -1,4 +1,5 @@
-import { type Address, hashStruct, type Hex } from "viem";
+import type { Address, Hex } from "viem";
+import { hashStruct } from "viem/utils";
 
 import { SubfenError } from "../errors.ts";
 import { assertField, type InvalidFieldError } from "./assertField.ts";

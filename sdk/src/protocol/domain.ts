@@ -1,4 +1,5 @@
-import { type Address, domainSeparator, type Hex } from "viem";
+import type { Address, Hex } from "viem";
+import { hashStruct } from "viem/utils";
 
 import { assertField, InvalidFieldError } from "./assertField.ts";
 
@@ -11,6 +12,13 @@ export type Domain = {
   /** The contract that checks the signature. */
   verifyingContract: Address;
 };
+
+const domainType = [
+  { name: "name", type: "string" },
+  { name: "version", type: "string" },
+  { name: "chainId", type: "uint256" },
+  { name: "verifyingContract", type: "address" },
+];
 
 /** Where a channel lives: what every statement about it is bound to. */
 export type ChannelsLocation = {
@@ -53,7 +61,7 @@ export declare namespace channelsDomain {
  */
 export function hashDomain(domain: Domain): hashDomain.ReturnType {
   assertDomain(domain);
-  return domainSeparator({ domain });
+  return hashStruct({ data: domain, primaryType: "EIP712Domain", types: { EIP712Domain: domainType } });
 }
 
 export declare namespace hashDomain {

@@ -1,4 +1,5 @@
-import { encodeAbiParameters, keccak256, type Hex } from "viem";
+import type { Hex } from "viem";
+import { encodeAbiParameters, keccak256 } from "viem/utils";
 
 import { assertField } from "./assertField.ts";
 

@@ -68,6 +68,19 @@ export declare namespace normalizeSignature {
 }
 
 /**
+ * Writes a signature as EIP-2098 does.
+ *
+ * @throws {InvalidSignatureError} as {@link normalizeSignature}.
+ * @internal
+ */
+export function toCompactSignature(signature: Hex): { r: Hex; vs: Hex } {
+  const normal = normalizeSignature(signature);
+  const parity = normal.endsWith("1c") ? 1n : 0n;
+  const s = BigInt(`0x${normal.slice(66, 130)}`);
+  return { r: normal.slice(0, 66) as Hex, vs: `0x${toWord((parity << 255n) | s)}` };
+}
+
+/**
  * Tells whether a signature has the one form used on the wire and on chain: 65 bytes, r and s inside the group, low s,
  * v 27 or 28. Whose it is, is another question.
  *

@@ -1,4 +1,7 @@
-import { type Address, type Hex, zeroAddress } from "viem";
+import type { Address, Hex } from "viem";
+
+/** @internal */
+export const zeroAddress: Address = "0x0000000000000000000000000000000000000000";
 
 /** What a channel is about: fixed for its life, hashed into its id and never stored on chain. */
 export type Terms = {

@@ -1,4 +1,5 @@
-import { type Address, hashTypedData, type Hex, recoverAddress } from "viem";
+import type { Address, Hex } from "viem";
+import { hashTypedData, recoverAddress } from "viem/utils";
 
 import { assertField, InvalidFieldError } from "./assertField.ts";
 import { assertDomain, type Domain } from "./domain.ts";

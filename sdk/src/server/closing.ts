@@ -17,7 +17,7 @@ export type Closing = {
 
 /** Makes the closing part of a gateway. A payer that wants to close waits up to `drainTimeout` for its own calls. */
 export function createClosing(seller: Seller, drainTimeout: number): Closing {
-  const { client, contract, ledger } = seller;
+  const { contract, ledger, outbox } = seller;
   const closings = new Map<Hex, Promise<Closed>>();
 
   async function drain(channelId: Hex): Promise<ChannelRecord> {
@@ -38,7 +38,9 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
     try {
       const channel = await drain(channelId);
       const claim = claimOf(channel);
-      const { transactionHash: txHash } = await seller.transact(() => closeChannel(client, { contract, claim }));
+      const { transactionHash: txHash } = await outbox.transact(`close ${channelId}`, (client) =>
+        closeChannel(client, { contract, claim }),
+      );
       const { blockNumber, deposit, closeRequestedAt } = channel;
       const end = { blockNumber, deposit, settled: claim.amount, closeRequestedAt, finalized: true };
       return { channel: (await ledger.updateChain(channelId, end)) ?? channel, txHash };

@@ -1,13 +1,16 @@
-import { type Address, type Hex, isAddressEqual, type TransactionReceipt } from "viem";
-import { waitForTransactionReceipt } from "viem/actions";
+import type { Address, Hex, TransactionReceipt } from "viem";
+import { isAddressEqual } from "viem/utils";
 
+import { waitForTransactionReceipt } from "../chain/actions.ts";
 import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/fundChannel.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
+import type { ChainClient } from "../chain/write.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import { computeChannelId } from "../protocol/channelId.ts";
 import { openAuthorizationNonce, topUpAuthorizationNonce } from "../protocol/receiveWithAuthorization.ts";
 import type { Terms } from "../protocol/terms.ts";
 import type { FundingAuthorization, SessionPayload } from "../wire/session.ts";
+import { createRelayLimit } from "./relayLimit.ts";
 import {
   eventsOf,
   ProblemError,
@@ -36,7 +39,8 @@ export type Funding = {
  * Makes the funding part of a gateway. Everything that can be known without the chain is checked before any gas is
  * spent. The same credential sent twice, at once or again, funds once.
  */
-export function createFunding(seller: Seller): Funding {
+export function createFunding(seller: Seller, options: { maxRelaysPerHour: number }): Funding {
+  const limit = createRelayLimit(options.maxRelaysPerHour, seller.now);
   const running = new Map<string, Promise<Hex | undefined>>();
 
   /** Lets concurrent copies of one credential share one outcome. */
@@ -76,6 +80,20 @@ export function createFunding(seller: Seller): Funding {
     if (fault) throw new ProblemError("malformed-payload", `The authorization cannot be used: ${fault}.`);
   }
 
+  /** Sends a payer's transaction at the seller's gas, so many times in an hour. */
+  async function relay(payer: Address, id: string, send: (client: ChainClient) => Promise<Hex>): Promise<Hex> {
+    const admit = (): void => {
+      const wait = limit.take(payer);
+      if (wait === 0) return;
+      const retryAfter = Math.ceil(wait / 1000);
+      const detail =
+        `The seller has paid gas for this payer ${options.maxRelaysPerHour} times within an hour. ` +
+        `Come back in ${retryAfter} s, or send the transaction yourself.`;
+      throw new ProblemError("too-many-relays", detail, { retryAfter });
+    };
+    return (await seller.outbox.transact(id, send, admit)).transactionHash;
+  }
+
   async function sendOpening(terms: Terms, channelId: Hex, payload: OpenPayload): Promise<Hex | undefined> {
     const { funding } = payload;
     if (funding.type === "hash") {
@@ -87,16 +105,17 @@ export function createFunding(seller: Seller): Funding {
     requireAuthorization(authorization, authorization.value, openAuthorizationNonce(terms));
     if (authorization.value < seller.minDeposit) {
       const minDeposit = String(seller.minDeposit);
-      throw new ProblemError("deposit-too-small", `The deposit must be at least ${minDeposit} base units.`, {
-        minDeposit,
-      });
+      const detail = `The deposit must be at least ${minDeposit} base units.`;
+      throw new ProblemError("deposit-too-small", detail, { minDeposit });
     }
-    const { client, contract } = seller;
+    const { contract } = seller;
     const deposit = authorization.value;
     requireCovered(payload, deposit);
     const call = { contract, terms, deposit, authorization, signature };
     try {
-      return (await seller.transact(() => openChannelWithAuthorization(client, call))).transactionHash;
+      return await relay(authorization.from, `open ${channelId}`, (client) =>
+        openChannelWithAuthorization(client, call),
+      );
     } catch (cause) {
       // An earlier try may have been mined, its outcome lost; or somebody else has sent it.
       const isRefused = cause instanceof ContractRefusedError || cause instanceof TransactionRevertedError;
@@ -118,10 +137,10 @@ export function createFunding(seller: Seller): Funding {
     const { from } = authorization;
     const nonce = topUpAuthorizationNonce({ channelId, additionalDeposit, from, topUpSalt });
     requireAuthorization(authorization, additionalDeposit, nonce);
-    const { client, contract } = seller;
+    const { contract } = seller;
     const call = { contract, terms: channel.terms, additionalDeposit, topUpSalt, authorization, signature };
     try {
-      return (await seller.transact(() => topUpChannelWithAuthorization(client, call))).transactionHash;
+      return await relay(from, `topUp ${nonce}`, (client) => topUpChannelWithAuthorization(client, call));
     } catch (cause) {
       // The authorization was used: by an earlier try of the same credential, since its nonce binds this top-up.
       if (cause instanceof ContractRefusedError && /used/i.test(cause.errorName ?? "")) return undefined;

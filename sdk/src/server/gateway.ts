@@ -1,27 +1,24 @@
-import { type Address, type Hex, isAddressEqual } from "viem";
-import { getChainId } from "viem/actions";
+import type { Hex } from "viem";
+import { isAddressEqual } from "viem/utils";
 
-import { getCloseGracePeriod } from "../chain/channels.ts";
-import { type ChainClient, MissingAccountError } from "../chain/write.ts";
-import { isSubfenError, SubfenError } from "../errors.ts";
-import type { ChannelRecord, HoldRefusal, Ledger, LedgerOwner } from "../ledger/ledger.ts";
-import { createSqliteLedger, ForeignLedgerError } from "../ledger/sqlite/sqliteLedger.ts";
+import type { ChannelRecord, Ledger } from "../ledger/ledger.ts";
 import { parseCredential } from "../wire/credential.ts";
-import { canonicalize, type Json } from "../wire/encoding.ts";
+import { canonicalize } from "../wire/encoding.ts";
 import { formatChallenge } from "../wire/challenge.ts";
 import { problemResponse } from "../wire/problem.ts";
 import { formatSessionRequest, parseSessionPayload, parseSessionRequest, type Statement } from "../wire/session.ts";
 import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
 import { createClosing } from "./closing.ts";
+import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createFunding, unconfirmedOpening } from "./funding.ts";
+import { openSeller } from "./openSeller.ts";
 import { perform, withReceipt } from "./perform.ts";
 import type { Price } from "./price.ts";
+import { toProblemResponse, toRefusal } from "./refusals.ts";
 import { hashRequest, readBody } from "./requestBody.ts";
-import { requireLedgerUpToDate } from "./resynchronize.ts";
-import { createTransact, ProblemError, readChain, requireStatement, type Seller } from "./seller.ts";
-import { createSettling, type Settlements } from "./settling.ts";
-import { createVoucherVerifier } from "./voucherVerifier.ts";
+import { ProblemError, readChain, requireStatement } from "./seller.ts";
+import type { Settlements } from "./settling.ts";
 
 /** What is sold on a route. */
 export type Offer = {
@@ -65,28 +62,6 @@ export type Gateway = {
   close(): Promise<void>;
 };
 
-/** The contract's grace period is too short to settle in. */
-export class UnsuitableContractError extends SubfenError {
-  override readonly name = "UnsuitableContractError";
-
-  constructor(contract: Address, gracePeriod: number) {
-    super(`The channel contract ${contract} has a grace period of ${gracePeriod} s; at least 600 s are needed.`, {
-      code: "unsuitable-contract",
-      metaMessages: ["Deploy PaymentChannels with a longer one: 900 s is usual."],
-    });
-  }
-}
-
-/** The ledger that was passed in belongs to another seller. */
-function requireOwnLedger(ledger: Ledger, owner: LedgerOwner): void {
-  for (const field of ["chainId", "contract", "token", "payee"] as const) {
-    const [found, wanted] = [ledger.owner?.[field], owner[field]].map((value) => String(value).toLowerCase());
-    if (ledger.owner && found !== wanted) throw new ForeignLedgerError(field, String(found), String(wanted));
-  }
-}
-
-const localChains = [1337, 31337];
-
 /**
  * Makes a gateway for one payee, token and channel contract.
  *
@@ -99,6 +74,7 @@ const localChains = [1337, 31337];
  * @throws {ForeignLedgerError} when the ledger belongs to another seller, token, contract or chain.
  * @throws {LedgerBehindChainError} when the chain proves that the ledger has lost something.
  * @throws {LogQueryError} when the node does not answer for the logs of a single block.
+ * @throws {InvalidSettlerError} when the settler would look too rarely.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
  * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
  * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
@@ -107,52 +83,13 @@ const localChains = [1337, 31337];
  * const handler = gateway.protect({ price: pricePerRequest(parseYuan("0.0012")) }, () => new Response("hello"));
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
-  const { client, contract, token, realm, secret } = parameters;
-  const { now = Date.now, minDeposit = 0n, suggestedDeposit } = parameters;
+  const { contract, token, realm, secret, suggestedDeposit } = parameters;
   const { maxBody = 4 * 2 ** 20, maxKeptAnswer = 2 ** 20, recheckAfter = 60, minVoucherDelta = 0n } = parameters;
-  const { challengeLifetime = 600, drainTimeout = 30_000, transactionTimeout = 60_000 } = parameters;
-  if (!client.account) throw new MissingAccountError("createGateway");
-  const chainId = await getChainId(client);
-  const gracePeriod = await getCloseGracePeriod(client, { contract });
-  if (gracePeriod < 600) throw new UnsuitableContractError(contract, gracePeriod);
-  const confirmations = parameters.confirmations ?? (localChains.includes(chainId) ? 1 : 2);
-  const payee = parameters.payee ?? client.account.address;
+  const { challengeLifetime = 600, drainTimeout = 30_000 } = parameters;
+  const { seller, gracePeriod, settling, report, close } = await openSeller(parameters);
+  const { chainId, ledger, now } = seller;
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
-  const verifier = await createVoucherVerifier({ contract, chainId });
-
-  /** What the seller does with it must not change an answer. */
-  function report(error: unknown): void {
-    void Promise.resolve(error)
-      .then(parameters.onError)
-      .catch(() => undefined);
-  }
-
-  const owner: LedgerOwner = { chainId, contract, token, payee };
-  const { ledgerPath = "subfen-ledger.db" } = parameters;
-  const ledger = parameters.ledger ?? (await createSqliteLedger({ path: ledgerPath, owner, now, onError: report }));
-  const close = async () => (parameters.ledger ? undefined : ledger.close());
-  try {
-    requireOwnLedger(ledger, owner);
-    await requireLedgerUpToDate({ client, ...owner, ledger, fromBlock: parameters.fromBlock });
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  const seller: Seller = {
-    client,
-    chainId,
-    contract,
-    token,
-    payee,
-    ledger,
-    verifier,
-    confirmations,
-    transactionTimeout,
-    minDeposit,
-    now,
-    transact: createTransact(client, confirmations),
-  };
-  const funding = createFunding(seller);
+  const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
   const closing = createClosing(seller, drainTimeout);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
@@ -334,135 +271,29 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
           return await sell(request, body, offer, work, id, payload);
       }
     } catch (error) {
-      return toProblemResponse(error, challenge);
+      return toProblemResponse(error, challenge, report);
     }
-  }
-
-  /** Answers what was thrown; a 402 carries a fresh challenge. */
-  function toProblemResponse(error: unknown, challenge: () => Record<string, string>): Response {
-    if (error instanceof ProblemError) {
-      const headers = problemResponse(error.problem, "").status === 402 ? challenge() : {};
-      if (error.cause !== undefined) report(error.cause);
-      return problemResponse(error.problem, error.shortMessage, { members: error.members, headers });
-    }
-    if (isSubfenError(error, "unpriceable-request")) return problemResponse("unpriceable-request", error.message);
-    if (isSubfenError(error, "malformed")) {
-      const isCredential = error.shortMessage.startsWith("The credential");
-      return isCredential
-        ? problemResponse("malformed-credential", error.shortMessage, { headers: challenge() })
-        : problemResponse("malformed-payload", error.shortMessage);
-    }
-    report(error);
-    return problemResponse("seller-failed", "The seller failed to handle the payment. Nothing was charged.");
   }
 
   async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
     try {
       return await respond(request, offer, work);
     } catch (error) {
-      return toProblemResponse(error, () => ({}));
+      return toProblemResponse(error, () => ({}), report);
     }
   }
 
   return {
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
-    settleAll: createSettling(seller),
+    settleAll: settling.settleAll,
     ledger,
     close,
   };
 }
 
 export declare namespace createGateway {
-  type Parameters = {
-    /** A viem client whose account sends openings, settlements and closings: the payee, or for settling its operator. */
-    client: ChainClient;
-    /** The PaymentChannels contract. */
-    contract: Address;
-    /** The token that is taken. */
-    token: Address;
-    /** The name of the protection space; the same to all processes of one seller. */
-    realm: string;
-    /** At least 16 bytes that bind challenges, as bytes or text; the same to all processes of one seller. */
-    secret: Uint8Array | string;
-    /** Who is paid; the client's account by default. */
-    payee?: Address;
-    /** A file by default, see `ledgerPath`. */
-    ledger?: Ledger;
-    /** The file of the default ledger; `subfen-ledger.db` in the working folder by default. */
-    ledgerPath?: string;
-    /**
-     * The block to look for openings from, such as that of the contract's deployment, when the ledger is compared with
-     * the chain at the start; by default the newest block that the ledger knows of.
-     */
-    fromBlock?: bigint;
-    /** Base units to propose as a deposit. */
-    suggestedDeposit?: bigint;
-    /** Base units below which no channel is opened at the seller's gas; 0 by default. */
-    minDeposit?: bigint;
-    /** Base units by which a statement must grow; 0 by default. */
-    minVoucherDelta?: bigint;
-    /** Blocks to wait for; 1 on a local chain and 2 elsewhere by default. */
-    confirmations?: number;
-    /** Milliseconds to wait for a transaction by which a payer has funded a channel itself; 60,000 by default. */
-    transactionTimeout?: number;
-    /** Seconds after which a channel is read from the chain again before it is served; 60 by default. */
-    recheckAfter?: number;
-    /** Seconds a challenge is good for; 600 by default. */
-    challengeLifetime?: number;
-    /** Milliseconds the work may take: at most half the contract's grace period, which is the default. */
-    workTimeout?: number;
-    /** Milliseconds a closing waits for the channel's running requests; 30,000 by default. */
-    drainTimeout?: number;
-    /** Bytes of a request's body; 4 MiB by default. */
-    maxBody?: number;
-    /** Bytes up to which an answer is kept for a repeated request; 1 MiB by default. */
-    maxKeptAnswer?: number;
-    /** Told what went wrong inside; the buyer is told a general sentence. */
-    onError?: (error: unknown) => void;
-    /** The clock, in milliseconds; `Date.now` by default. */
-    now?: () => number;
-  };
-}
-
-function toRefusal(reason: HoldRefusal, channel: ChannelRecord, statement: Statement, amount: bigint): ProblemError {
-  const { channelId } = channel;
-  const required = channel.spent + channel.held + amount;
-  const amounts: Record<string, Json> = {
-    channelId,
-    acceptedCumulative: String(channel.accepted),
-    spent: String(channel.spent),
-    held: String(channel.held),
-    deposit: String(channel.deposit),
-  };
-  switch (reason) {
-    case "insufficient-balance":
-      return new ProblemError(
-        reason,
-        `The voucher over ${statement.cumulativeAmount} does not cover this request: ${required} base units are needed ` +
-          `(${channel.spent} spent, ${channel.held} held, ${amount} for this request).`,
-        { ...amounts, requiredCumulative: String(required), amount: String(amount) },
-      );
-    case "amount-exceeds-deposit":
-      return new ProblemError(
-        reason,
-        `The deposit of ${channel.deposit} does not cover the voucher over ${statement.cumulativeAmount} and this request. ` +
-          "Top the channel up.",
-        amounts,
-      );
-    case "delta-too-small":
-      return new ProblemError(reason, "The voucher grows by less than minVoucherDelta.", amounts);
-    case "request-in-progress":
-      return new ProblemError(reason, "The same request is running. Send it again later for its answer.", amounts);
-    case "statement-used":
-      return new ProblemError(reason, "This statement has paid for another request. Sign a higher one.", amounts);
-    case "idempotency-key-reused":
-      return new ProblemError(reason, "This Idempotency-Key belongs to another request. Use a new one.", amounts);
-    case "channel-closing":
-      return new ProblemError(reason, "The channel is closing: it buys nothing more. Open a new one.", amounts);
-    case "channel-finalized":
-      return new ProblemError(reason, "The channel is closed. Open a new one with a new salt.", amounts);
-  }
+  type Parameters = GatewayParameters;
 }
 
 function toBytes(secret: Uint8Array | string): Uint8Array {

@@ -2,9 +2,12 @@ export { audit, type AuditReport, NodeBehindLedgerError } from "./audit/audit.ts
 export type { Difference, DifferenceKind } from "./audit/difference.ts";
 export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
-export { createGateway, type Gateway, type Offer, UnsuitableContractError, type Work } from "./gateway.ts";
+export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
+export type { GatewayParameters } from "./gatewayParameters.ts";
 export { paid } from "./hono.ts";
 export { toNodeListener } from "./nodeListener.ts";
+export { UnsuitableContractError } from "./openSeller.ts";
+export { TransactionPendingError, TransactionReplacedError } from "./outbox.ts";
 export {
   InvalidPriceError,
   type Price,
@@ -13,8 +16,10 @@ export {
   UnmeteredAnswerError,
 } from "./price.ts";
 export { LedgerBehindChainError, type LedgerOnChain, resynchronize } from "./resynchronize.ts";
+export { InvalidSettlerError, NodeBehindError, type SettlerOptions } from "./settler.ts";
 export {
   ClaimSkippedError,
+  DepositLostError,
   EarningsLostError,
   type Settlement,
   type SettlementFailure,

@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
-import { getBlockNumber } from "viem/actions";
 
+import { getBlockNumber } from "../chain/actions.ts";
 import { channelEvents } from "../chain/channelEvents.ts";
 import { type Channel, getChannels } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/write.ts";

@@ -1,17 +1,11 @@
-import {
-  type Address,
-  type ContractEventName,
-  type Hex,
-  isAddressEqual,
-  parseEventLogs,
-  type TransactionReceipt,
-} from "viem";
-import { getBlockNumber } from "viem/actions";
+import type { Address, ContractEventName, Hex, TransactionReceipt } from "viem";
+import { isAddressEqual, parseEventLogs } from "viem/utils";
 
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
+import { getBlockNumber } from "../chain/actions.ts";
 import { getChannels } from "../chain/channels.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
-import { type ChainClient, confirmTransaction } from "../chain/write.ts";
+import type { ChainClient } from "../chain/write.ts";
 import { isSubfenError, SubfenError } from "../errors.ts";
 import type { ChainState, Ledger } from "../ledger/ledger.ts";
 import { voucherSigner } from "../protocol/terms.ts";
@@ -19,6 +13,7 @@ import type { Terms } from "../protocol/terms.ts";
 import type { Json } from "../wire/encoding.ts";
 import type { ProblemCode } from "../wire/problem.ts";
 import type { Statement } from "../wire/session.ts";
+import type { Outbox } from "./outbox.ts";
 import type { VoucherVerifier } from "./voucherVerifier.ts";
 
 /** Everything the parts of a gateway share. */
@@ -37,8 +32,8 @@ export type Seller = {
   readonly minDeposit: bigint;
   /** The clock, in milliseconds. */
   readonly now: () => number;
-  /** Sends a transaction and waits for its outcome. */
-  readonly transact: (send: () => Promise<Hex>) => Promise<TransactionReceipt>;
+  /** Sends its transactions. */
+  readonly outbox: Outbox;
 };
 
 /** A request that cannot be served, thrown anywhere and answered in one place. */
@@ -52,17 +47,6 @@ export class ProblemError extends SubfenError {
     this.problem = problem;
     this.members = members;
   }
-}
-
-/**
- * Makes the function that sends a seller's transactions.
- *
- * @param client - The seller's client.
- * @param confirmations - Blocks to wait for.
- * @returns The function; it resolves to the receipt once the transaction has succeeded.
- */
-export function createTransact(client: ChainClient, confirmations: number): Seller["transact"] {
-  return async (send) => confirmTransaction(client, { hash: await send(), confirmations });
 }
 
 /** A channel on the chain; `unconfirmed` is by how much its deposit is higher at the newest block, in base units. */

@@ -1,4 +1,4 @@
-import type { Hex } from "viem";
+import type { Hex, TransactionReceipt } from "viem";
 
 import { type Claim, settleChannel, settleChannels } from "../chain/settleChannel.ts";
 import { SubfenError } from "../errors.ts";
@@ -29,7 +29,22 @@ export class EarningsLostError extends SubfenError {
   constructor(channelId: Hex, amount: bigint) {
     super(`Channel ${channelId} was closed before ${amount} base units of its earnings were settled.`, {
       code: "earnings-lost",
-      metaMessages: ["Settle at least once in every grace period of the contract."],
+      metaMessages: ["Keep a gateway running, or settle at least once in every grace period of the contract."],
+    });
+    this.amount = amount;
+  }
+}
+
+/** A reorganisation took back a deposit that was sold against: what it no longer covers is lost unless it comes back. */
+export class DepositLostError extends SubfenError {
+  override readonly name = "DepositLostError";
+  /** Base units. */
+  readonly amount: bigint;
+
+  constructor(channelId: Hex, amount: bigint) {
+    super(`${amount} base units sold on channel ${channelId} are no longer covered: the chain took its deposit back.`, {
+      code: "deposit-lost",
+      metaMessages: ["Nothing more is sold on it. Should the deposit come back, it is settled. Raise `confirmations`."],
     });
     this.amount = amount;
   }
@@ -53,15 +68,26 @@ export class ClaimSkippedError extends SubfenError {
 /** Claims in one transaction: about 1.5 million gas. */
 const maxBatch = 100;
 
-/**
- * Makes the function that captures what was earned on every channel, many in one transaction. Runs follow one another:
- * two at once would pay gas for the same claims.
- *
- * @param seller - What the parts of a gateway share.
- * @returns The function. See {@link Gateway.settleAll}.
- */
-export function createSettling(seller: Seller): () => Promise<Settlements> {
-  const { client, contract, ledger, payee, token } = seller;
+/** Which transactions in the outbox are settlements. */
+const outboxId = "settle";
+
+/** Milliseconds; a lease ends with its process too. */
+const leaseTtl = 600_000;
+
+/** The part of a gateway that captures what was earned. Of all processes that share a ledger, one settles at a time. */
+export type Settling = {
+  /** Settles every channel, once whoever settles now is done. See {@link Gateway.settleAll}. */
+  settleAll(): Promise<Settlements>;
+  /** Settles these channels, or does nothing where another process is settling. Their choice is asked for when it is time. */
+  settle(channels: () => AsyncIterable<ChannelRecord>): Promise<Settlements | undefined>;
+  /** Reads channels from the chain into the ledger. */
+  refresh(channels: readonly ChannelRecord[]): Promise<ChannelRecord[]>;
+};
+
+/** Makes the settling part of a gateway. */
+export function createSettling(seller: Seller): Settling {
+  const { contract, ledger, outbox, payee, token } = seller;
+  const lease = { name: "settling", holder: crypto.randomUUID(), ttl: leaseTtl };
 
   async function refresh(channels: readonly ChannelRecord[]): Promise<ChannelRecord[]> {
     const states = await readChains(
@@ -79,15 +105,19 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
   async function settleBatch(channels: readonly ChannelRecord[], { settled, failed }: Settlements): Promise<void> {
     const due: ChannelRecord[] = [];
     for (const channel of await refresh(channels)) {
-      const { channelId, spent, settled: before, finalized } = channel;
+      const { channelId, spent, settled: before, finalized, deposit } = channel;
       if (spent <= before) continue;
-      if (finalized) failed.push({ channelId, error: new EarningsLostError(channelId, spent - before) });
-      else due.push(channel);
+      if (finalized) {
+        failed.push({ channelId, error: new EarningsLostError(channelId, spent - before) });
+        continue;
+      }
+      if (spent > deposit) failed.push({ channelId, error: new DepositLostError(channelId, spent - deposit) });
+      if (claimOf(channel).amount > before) due.push(channel);
     }
     const [first, ...others] = due;
     if (!first) return;
-    const receipt = await seller
-      .transact(() =>
+    const receipt = await outbox
+      .transact(outboxId, (client) =>
         // A single claim that gains nothing any more is refused before it costs gas; a batch never is.
         others.length === 0
           ? settleChannel(client, { contract, claim: claimOf(first) })
@@ -98,19 +128,27 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
       });
     if (!receipt) return;
 
+    await takeOutcome(receipt, due, { settled, failed });
+  }
+
+  /** Tells what a settlement did to channels that are as they were before it. */
+  async function takeOutcome(
+    receipt: TransactionReceipt,
+    channels: readonly ChannelRecord[],
+    { settled, failed }: Settlements,
+  ): Promise<void> {
     // Should the chain not be readable, the next run looks again before it settles.
-    const after = new Map((await refresh(due).catch(() => due)).map((channel) => [channel.channelId, channel]));
-    const before = new Map(due.map((channel) => [channel.channelId, channel.settled]));
-    for (const { args } of eventsOf(seller, receipt, "ChannelSettled")) {
-      const { channelId, settled: total } = args;
-      const amount = total - (before.get(channelId) ?? 0n);
-      settled.push({ channelId, amount, txHash: receipt.transactionHash });
-    }
-    for (const { args } of eventsOf(seller, receipt, "ClaimSkipped")) {
-      const { channelId, reason } = args;
+    const refreshed = await refresh(channels).catch(() => channels);
+    const after = new Map(refreshed.map((channel) => [channel.channelId, channel]));
+    const { totals, reasons } = readEvents(receipt);
+    for (const { channelId, settled: before } of channels) {
       const channel = after.get(channelId);
-      // Another process was first.
-      if (!channel || channel.spent <= channel.settled) continue;
+      const reason = reasons.get(channelId);
+      // A node that leaves out an event still knows the channel.
+      const total = totals.get(channelId) ?? (reason === undefined ? channel?.settled : undefined) ?? 0n;
+      if (total > before) settled.push({ channelId, amount: total - before, txHash: receipt.transactionHash });
+      // Where it is settled all the same, another process was first.
+      if (reason === undefined || !channel || channel.spent <= channel.settled) continue;
       const error = channel.finalized
         ? new EarningsLostError(channelId, channel.spent - channel.settled)
         : new ClaimSkippedError(channelId, reason);
@@ -118,34 +156,72 @@ export function createSettling(seller: Seller): () => Promise<Settlements> {
     }
   }
 
-  async function run(): Promise<Settlements> {
+  function readEvents(receipt: TransactionReceipt): { totals: Map<Hex, bigint>; reasons: Map<Hex, Hex> } {
+    const settled = eventsOf(seller, receipt, "ChannelSettled");
+    const skipped = eventsOf(seller, receipt, "ClaimSkipped");
+    return {
+      totals: new Map(settled.map(({ args }) => [args.channelId, args.settled])),
+      reasons: new Map(skipped.map(({ args }) => [args.channelId, args.reason])),
+    };
+  }
+
+  /** What was sent before changes what is due, whoever sent it. */
+  async function finishEarlier(outcome: Settlements): Promise<void> {
+    for (const receipt of await outbox.finish(outboxId)) {
+      const { totals, reasons } = readEvents(receipt);
+      const channels = await Promise.all([...totals.keys(), ...reasons.keys()].map((id) => ledger.getChannel(id)));
+      await takeOutcome(
+        receipt,
+        channels.filter((channel) => channel !== undefined),
+        outcome,
+      );
+    }
+  }
+
+  async function run(channels: AsyncIterable<ChannelRecord>): Promise<Settlements> {
     const outcome: Settlements = { settled: [], failed: [] };
-    const settle = (batch: readonly ChannelRecord[]): Promise<void> =>
-      settleBatch(batch, outcome).catch((error: unknown) => {
+    await finishEarlier(outcome);
+    let batch: ChannelRecord[] = [];
+    const settle = async (): Promise<void> => {
+      await ledger.acquireLease(lease);
+      await settleBatch(batch, outcome).catch((error: unknown) => {
         for (const { channelId } of batch) outcome.failed.push({ channelId, error: toError(error) });
       });
-    let batch: ChannelRecord[] = [];
-    for await (const channel of ledger.channels({ unsettled: true })) {
-      batch.push(channel);
-      if (batch.length < maxBatch) continue;
-      await settle(batch);
       batch = [];
+    };
+    for await (const channel of channels) {
+      batch.push(channel);
+      if (batch.length === maxBatch) await settle();
     }
-    if (batch.length > 0) await settle(batch);
+    if (batch.length > 0) await settle();
     return outcome;
   }
 
   let last: Promise<unknown> = Promise.resolve();
-  return () => {
-    const next = last.then(run);
+  /** One run after the other, in this process and, by the lease, in all. */
+  function inTurn<result>(step: () => Promise<result>): Promise<result> {
+    const next = last.then(step);
     last = next.catch(() => undefined);
     return next;
+  }
+  const release = (): Promise<void> => ledger.releaseLease(lease).catch(() => undefined);
+
+  return {
+    refresh,
+    settleAll: () =>
+      inTurn(async () => {
+        while (!(await ledger.acquireLease(lease))) await new Promise((resolve) => setTimeout(resolve, 250));
+        return run(ledger.channels({ unsettled: true })).finally(release);
+      }),
+    settle: (channels) =>
+      inTurn(async () => ((await ledger.acquireLease(lease)) ? run(channels()).finally(release) : undefined)),
   };
 }
 
-/** The best statement, capturing what was earned and not what was authorised. */
-export function claimOf({ terms, spent, settled, accepted, signature }: ChannelRecord): Claim {
-  return { terms, amount: spent > settled ? spent : settled, cumulativeAmount: accepted, signature };
+/** The best statement, capturing what was earned and not what was authorised, as far as the deposit goes. */
+export function claimOf({ terms, spent, settled, deposit, accepted, signature }: ChannelRecord): Claim {
+  const covered = spent < deposit ? spent : deposit;
+  return { terms, amount: covered > settled ? covered : settled, cumulativeAmount: accepted, signature };
 }
 
 function toError(error: unknown): Error {

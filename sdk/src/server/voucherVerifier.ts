@@ -1,5 +1,6 @@
 import { createKeccak } from "hash-wasm";
-import { type Address, type Hex, hexToBytes, keccak256, stringToHex } from "viem";
+import type { Address, Hex } from "viem";
+import { hexToBytes, keccak256, stringToHex } from "viem/utils";
 
 import { assertField } from "../protocol/assertField.ts";
 import {

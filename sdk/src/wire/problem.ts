@@ -29,6 +29,7 @@ const problems = {
   "idempotency-key-reused": [ownProblems, 409, "Idempotency Key Reused"],
   "answer-not-kept": [ownProblems, 409, "Answer Not Kept"],
   "transaction-pending": [ownProblems, 409, "Transaction Pending"],
+  "too-many-relays": [ownProblems, 429, "Too Many Relays"],
   "seller-failed": [ownProblems, 502, "Seller Failed"],
   "chain-unreachable": [ownProblems, 503, "Chain Unreachable"],
 } as const satisfies Record<string, readonly [string, number, string]>;

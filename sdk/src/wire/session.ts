@@ -1,6 +1,8 @@
-import { type Address, type Hex, isAddress, isHex, zeroAddress } from "viem";
+import type { Address, Hex } from "viem";
+import { isAddress, isHex } from "viem/utils";
 
 import { parseBaseUnits } from "../protocol/amounts.ts";
+import { zeroAddress } from "../protocol/terms.ts";
 import { canonicalize, decodeJsonObject, encodeBase64Url, isObject, type Json, MalformedError } from "./encoding.ts";
 import { type Pricing, parsePricing } from "./pricing.ts";
 

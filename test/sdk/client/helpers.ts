@@ -41,6 +41,7 @@ export async function openShop(
     secret: "0123456789abcdef",
     suggestedDeposit: options.suggestedDeposit ?? parseYuan("1"),
     ledger: createMemoryLedger(),
+    minDeposit: 0n,
     ...options.gateway,
   });
   const seen: { authorization: string | null; key: string | null; method: string; path: string }[] = [];

@@ -1,7 +1,8 @@
 import { expect } from "chai";
-import type { Hex } from "viem";
+import { type Hex, parseSignature, signatureToCompactSignature } from "viem";
 
 import { InvalidSignatureError, isCanonicalSignature, normalizeSignature } from "../../../sdk/src/protocol/index.ts";
+import { toCompactSignature } from "../../../sdk/src/protocol/signature.ts";
 import { createRandom } from "./random.ts";
 import { readVectors } from "./vectors.ts";
 
@@ -131,6 +132,20 @@ describe("isCanonicalSignature", () => {
         normal = undefined;
       }
       expect(isCanonicalSignature(signature)).to.equal(normal === signature);
+    }
+  });
+});
+
+describe("toCompactSignature", () => {
+  it("writes what viem writes, for both parities, and refuses a high s, which has no place for the parity", () => {
+    for (const { signature } of readVectors().vouchers) {
+      const { r, yParityAndS: vs } = signatureToCompactSignature(parseSignature(signature));
+      expect(toCompactSignature(signature)).to.deep.equal({ r, vs });
+      const { s } = split(signature);
+      const high = join(BigInt(r), order - s, signature.endsWith("1b") ? "1c" : "1b");
+      expect(() => toCompactSignature(high))
+        .to.throw(InvalidSignatureError)
+        .with.property("reason", "high-s");
     }
   });
 });

@@ -1,0 +1,26 @@
+type Actions = typeof import("./viemActions.ts");
+
+/** An action of viem that is loaded with its first use: loading them takes a third of a cold import, and not all need them. */
+function late<name extends keyof Actions>(name: name): Actions[name] {
+  const action = async (...parameters: readonly unknown[]) => {
+    const { [name]: loaded } = await import("./viemActions.ts");
+    return (loaded as (...parameters: readonly unknown[]) => unknown)(...parameters);
+  };
+  return action as unknown as Actions[name];
+}
+
+export const getBlock = /* @__PURE__ */ late("getBlock");
+export const getBlockNumber = /* @__PURE__ */ late("getBlockNumber");
+export const getChainId = /* @__PURE__ */ late("getChainId");
+export const getCode = /* @__PURE__ */ late("getCode");
+export const getContractEvents = /* @__PURE__ */ late("getContractEvents");
+export const getTransaction = /* @__PURE__ */ late("getTransaction");
+export const getTransactionCount = /* @__PURE__ */ late("getTransactionCount");
+export const getTransactionReceipt = /* @__PURE__ */ late("getTransactionReceipt");
+export const prepareTransactionRequest = /* @__PURE__ */ late("prepareTransactionRequest");
+export const readContract = /* @__PURE__ */ late("readContract");
+export const sendRawTransaction = /* @__PURE__ */ late("sendRawTransaction");
+export const sendTransaction = /* @__PURE__ */ late("sendTransaction");
+export const simulateContract = /* @__PURE__ */ late("simulateContract");
+export const waitForTransactionReceipt = /* @__PURE__ */ late("waitForTransactionReceipt");
+export const writeContract = /* @__PURE__ */ late("writeContract");

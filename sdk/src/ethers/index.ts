@@ -1,0 +1,3 @@
+export { accountFromEthers, SignerFailedError } from "./account.ts";
+export { clientFromEthers, NoProviderError } from "./client.ts";
+export { UnsupportedByEthersError } from "./rpcError.ts";
