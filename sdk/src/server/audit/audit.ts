@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
-import { getBlockNumber, getChainId } from "viem/actions";
 
+import { getBlockNumber, getChainId } from "../../chain/actions.ts";
 import { type Channel, getChannels } from "../../chain/channels.ts";
 import { WrongChainError } from "../../chain/errors.ts";
 import type { ChainClient } from "../../chain/write.ts";

@@ -1,6 +1,7 @@
-import { type Address, erc20Abi, type Hex } from "viem";
-import { getContractEvents } from "viem/actions";
+import type { Address, Hex } from "viem";
 
+import { mockDigitalYuanAbi } from "../../chain/abis/mockDigitalYuanAbi.ts";
+import { getContractEvents } from "../../chain/actions.ts";
 import { type ChannelEvent, channelEvents } from "../../chain/channelEvents.ts";
 import { logsInRanges } from "../../chain/logsInRanges.ts";
 import type { ChainClient } from "../../chain/write.ts";
@@ -74,7 +75,7 @@ export async function readHistory(
   const transfers = (from: bigint, to: bigint) =>
     getContractEvents(client, {
       address: token,
-      abi: erc20Abi,
+      abi: mockDigitalYuanAbi,
       eventName: "Transfer",
       args: { from: contract, to: payee },
       fromBlock: from,
