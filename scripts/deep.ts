@@ -1,5 +1,6 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
-// model, coverage of the contracts. Two at a time, since each leaves a core idle; what one prints is shown when it ends.
+// model, coverage of the contracts, a hundred kills of a gateway, and some of a chain. Two at a time, since each leaves a
+// core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
 import { capture, hardhat } from "./hardhat.ts";
@@ -11,9 +12,16 @@ const model = (seeds: string): Run => ({
   args: [...hardhat, "test", "mocha", "--no-compile", "test/model/paymentChannels.test.ts"],
   env: { SUBFEN_SEEDS: seeds },
 });
+const crash = (what: string): Run => ({
+  name: `a ${what} that is killed`,
+  args: [...hardhat, "test", "mocha", "--no-compile", `test/crash/${what}.test.ts`],
+  env: { SUBFEN_CRASHES: "100" },
+});
 const runs: Run[] = [
   model("1,2,3,4,5"),
   model("6,7,8,9,10"),
+  crash("gateway"),
+  crash("chain"),
   { name: "coverage", args: ["scripts/coverage.ts"] },
   { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },
 ];

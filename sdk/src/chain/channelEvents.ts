@@ -1,32 +1,17 @@
 import type { Address, Hex } from "viem";
 
-import { SubfenError } from "../errors.ts";
 import type { Terms } from "../protocol/terms.ts";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
 import { getBlockNumber, getContractEvents } from "./actions.ts";
 import type { OnContract } from "./callChannels.ts";
 import { type Channel, getChannels } from "./channels.ts";
+import { logsInRanges } from "./logsInRanges.ts";
 import type { ChainClient } from "./write.ts";
 
-/** Blocks asked for at first; what many public nodes accept. */
-const firstRange = 2_000n;
-/** Blocks asked for at most, once smaller ranges went well. */
-const largestRange = 50_000n;
+export { LogQueryError } from "./logsInRanges.ts";
+
 /** Ids asked for in one call. */
 const idsPerCall = 500;
-
-/** A node does not give the logs of even one block. */
-export class LogQueryError extends SubfenError {
-  override readonly name = "LogQueryError";
-
-  constructor(block: bigint, cause: unknown) {
-    super(`The node does not answer for the logs of block ${block}.`, {
-      code: "log-query",
-      metaMessages: ["Try another node, or later: nothing was skipped."],
-      cause,
-    });
-  }
-}
 
 /** A channel found on the chain, with what it needs to be used again. */
 export type FoundChannel = { readonly channelId: Hex; readonly terms: Terms; readonly channel: Channel };
@@ -43,8 +28,8 @@ export type ChannelEvent = Exclude<
 >;
 
 /**
- * Iterates over the events of the channel contract in the order of the chain, each once. Nodes limit how many blocks or
- * logs a query may cover, each in its own words: a range that is refused is halved, and grows again where that goes well.
+ * Iterates over the events of the channel contract in the order of the chain, each once, however few blocks the node lets
+ * one query cover.
  *
  * @param client - A viem client.
  * @param parameters.contract - The contract.
@@ -63,21 +48,8 @@ export async function* channelEvents(
 ): AsyncGenerator<ChannelEvent, void, undefined> {
   const { contract, fromBlock } = parameters;
   const last = parameters.toBlock ?? (await getBlockNumber(client, { cacheTime: 0 }));
-  let range = firstRange;
-  for (let from = fromBlock; from <= last;) {
-    const to = from + range - 1n < last ? from + range - 1n : last;
-    let events: ChannelEvent[];
-    try {
-      events = (await queryEvents(client, contract, from, to)) as ChannelEvent[];
-    } catch (cause) {
-      if (to === from) throw new LogQueryError(from, cause);
-      range = (to - from + 1n) / 2n;
-      continue;
-    }
-    yield* events;
-    from = to + 1n;
-    range = range * 2n < largestRange ? range * 2n : largestRange;
-  }
+  const query = (from: bigint, to: bigint) => queryEvents(client, contract, from, to);
+  yield* logsInRanges(query, fromBlock, last) as AsyncGenerator<ChannelEvent, void, undefined>;
 }
 
 /**

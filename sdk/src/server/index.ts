@@ -1,3 +1,5 @@
+export { audit, type AuditReport, NodeBehindLedgerError } from "./audit/audit.ts";
+export type { Difference, DifferenceKind } from "./audit/difference.ts";
 export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
