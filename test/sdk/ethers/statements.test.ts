@@ -32,6 +32,7 @@ const signers: Record<string, Sign> = {
   signCloseRequest: (account) => protocol.signCloseRequest({ account, ...at, channelId, deadline: 9n }),
   signReceiveWithAuthorization: (account) => protocol.signReceiveWithAuthorization({ account, domain, ...transfer }),
   signVerdict: (account) => protocol.signVerdict({ account, condition: contract, chainId: 31337, ...verdict }),
+  signStatusRequest: (account) => protocol.signStatusRequest({ account, ...at, channelId, timestamp: 1n }),
   signReceipt: (account) => protocol.signReceipt({ account, ...at, ...receipt, issuedAt: 8n }),
 };
 
