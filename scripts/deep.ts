@@ -1,6 +1,6 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
-// model, coverage of the contracts, a hundred kills of a gateway, and some of a chain. Two at a time, since each leaves a
-// core idle; what one prints is shown when it ends.
+// model, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain. Two at a time,
+// since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
 import { capture, hardhat } from "./hardhat.ts";
@@ -21,6 +21,7 @@ const runs: Run[] = [
   model("1,2,3,4,5"),
   model("6,7,8,9,10"),
   crash("gateway"),
+  crash("buyer"),
   crash("chain"),
   { name: "coverage", args: ["scripts/coverage.ts"] },
   { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },

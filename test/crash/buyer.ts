@@ -1,7 +1,9 @@
+import { createInterface } from "node:readline";
+
 import { createWalletClient, type Hex, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { isSubfenError, parseYuan, payingFetch } from "../../sdk/src/index.ts";
+import { type BuyerStore, createFileStore, isSubfenError, parseYuan, payingFetch } from "../../sdk/src/index.ts";
 import { ceiling } from "./price.ts";
 import { pause } from "./processes.ts";
 
@@ -14,23 +16,29 @@ export type Buyer = ReturnType<typeof startBuyer>;
 
 /**
  * Buys without a break, 16 calls at a time, and remembers what it was told: the oracle. A call that got no answer, or one
- * that it failed, is made again under the same key until it is answered.
+ * that it failed, is made again under the same key until it is answered. Some are given up half-way and made again.
  */
-export function startBuyer({ rpc, url, key: privateKey }: { rpc: string; url: string; key: Hex }) {
+export function startBuyer(parameters: startBuyer.Parameters) {
+  const { rpc, url, key: privateKey, store, again = [], firstCall = 0 } = parameters;
+  const { onAsk = () => undefined, onAnswer = () => undefined } = parameters;
   const account = privateKeyToAccount(privateKey);
   const client = createWalletClient({ account, transport: http(rpc, { retryCount: 0 }), pollingInterval: 20 });
-  const paying = payingFetch({ account, client, maxDeposit: parseYuan("90"), maxPrice: ceiling, fetch: untilAnswered });
+  const paying = payingFetch({ account, client, maxDeposit: parseYuan("90"), maxPrice: ceiling, store });
   /** What each answered call did cost, by its key. */
   const acknowledged = new Map<string, bigint>();
   const asked = new Set<string>();
   const faults: string[] = [];
   const stopping = { asked: false };
-  let calls = 0;
+  const unanswered = [...again];
+  let calls = firstCall;
 
   async function attempt(key: string): Promise<bigint | undefined> {
-    const response = await paying(url, { method: "POST", body: key, headers: { "idempotency-key": key } });
+    // One in eight loses patience.
+    const signal = calls % 8 === 0 ? AbortSignal.timeout(30) : null;
+    const response = await paying(url, { method: "POST", body: key, headers: { "idempotency-key": key }, signal });
     const text = await response.text();
-    if (response.status >= 500) return undefined;
+    // A top-up that the chain has forgotten is made again, and counts once the chain is as high as it was before.
+    if (response.status >= 500 || text.includes('"amount-exceeds-deposit"')) return undefined;
     if (!response.ok) throw new Error(`answered ${response.status}: ${text}`);
     const answer = JSON.parse(text) as { key: string; cost: number };
     if (answer.key !== key) throw new Error(`${key} was answered with what ${answer.key} has bought`);
@@ -39,10 +47,15 @@ export function startBuyer({ rpc, url, key: privateKey }: { rpc: string; url: st
 
   async function buy(key: string): Promise<void> {
     asked.add(key);
+    onAsk(key);
     for (let tries = 0; tries < maxTries; tries++) {
       try {
         const cost = await attempt(key);
-        if (cost !== undefined) return void acknowledged.set(key, cost);
+        if (cost !== undefined) {
+          acknowledged.set(key, cost);
+          onAnswer(key, cost);
+          return;
+        }
       } catch (error) {
         if (!isPassing(error)) return void faults.push(String(error));
       }
@@ -53,7 +66,7 @@ export function startBuyer({ rpc, url, key: privateKey }: { rpc: string; url: st
 
   async function work(): Promise<void> {
     while (!stopping.asked && faults.length === 0) {
-      await buy(`call ${calls++}`);
+      await buy(unanswered.shift() ?? `call ${calls++}`);
     }
   }
 
@@ -82,27 +95,47 @@ export function startBuyer({ rpc, url, key: privateKey }: { rpc: string; url: st
   };
 }
 
-/** Sends the same request until its whole answer is there: the seller may be killed at any byte of it. */
-const untilAnswered: typeof fetch = async (input, init) => {
-  for (let tries = 1; ; tries++) {
-    try {
-      const { body, ...rest } = await readWhole(await fetch(input, init));
-      return new Response(body, rest);
-    } catch (error) {
-      if (tries === maxTries) throw error;
-      await pause(20);
-    }
-  }
-};
+export declare namespace startBuyer {
+  type Parameters = {
+    rpc: string;
+    url: string;
+    /** The payer's. */
+    key: Hex;
+    /** Where it keeps what it has signed; in memory by default. */
+    store?: BuyerStore;
+    /** Keys of calls that an earlier process has made and that were not answered. */
+    again?: readonly string[];
+    /** The number of its first new call. */
+    firstCall?: number;
+    /** Told the key of a call before it is made. */
+    onAsk?: (key: string) => void;
+    /** Told what an answered call did cost. */
+    onAnswer?: (key: string, cost: bigint) => void;
+  };
+}
 
-async function readWhole(response: Response) {
-  const bytes = await response.arrayBuffer();
-  return { status: response.status, headers: response.headers, body: bytes.byteLength === 0 ? null : bytes };
+/** A buyer, as a process of its own that keeps its state in a file: tells what it asks and is told, until it is to finish. */
+export async function runBuyer(options: startBuyer.Parameters & { storePath: string }): Promise<void> {
+  const say = (line: string) => void process.stdout.write(`${line}\n`);
+  const lines = createInterface(process.stdin)[Symbol.asyncIterator]();
+  say("loaded");
+  const { value } = (await lines.next()) as { value: string };
+  const { again, firstCall } = JSON.parse(value) as { again: string[]; firstCall: number };
+  const store = await createFileStore({ path: options.storePath });
+  const onAsk = (key: string) => say(`asks ${key}`);
+  const onAnswer = (key: string, cost: bigint) => say(`got ${cost} for ${key}`);
+  const buyer = startBuyer({ ...options, store, again, firstCall, onAsk, onAnswer });
+  await lines.next();
+  await buyer.finish();
+  const [balance] = buyer.balance();
+  say(`finished ${JSON.stringify([buyer.faults, String(balance?.spent), String(balance?.uncertain)])}`);
 }
 
 /** What a seller, or a chain, that is away for a moment makes of a call. */
 function isPassing(error: unknown): boolean {
-  const { name } = error as Error;
-  const isNetwork = error instanceof TypeError || name === "TimeoutError" || name === "HttpRequestError";
-  return isNetwork || isSubfenError(error, "funding-refused");
+  if (isSubfenError(error, "funding-refused")) return true;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TypeError || ["TimeoutError", "HttpRequestError"].includes(cause.name)) return true;
+  }
+  return false;
 }

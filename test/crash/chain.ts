@@ -33,7 +33,8 @@ export async function startChain(folder: string) {
 
   async function start(from: string | undefined): Promise<void> {
     const args = ["--host", "127.0.0.1", "--port", `${port}`, "--chain-id", "31337", "--dump-state", state];
-    args.push("--state-interval", "1", ...(from ? ["--load-state", from] : []));
+    // Blocks come by themselves too, as on any chain: one that was killed grows as high as it was.
+    args.push("--block-time", "1", "--mixed-mining", "--state-interval", "1", ...(from ? ["--load-state", from] : []));
     anvil = startProcess(anvilPath(), args, { HOME: folder });
     await anvil.line(/^Listening on/);
   }
