@@ -100,6 +100,17 @@ describe("the gateway's ledger", () => {
       expect(await codeOf(create({ ledger }))).to.equal("resolved");
     });
 
+    it("is not opened for a gateway that cannot be made", async () => {
+      for (const [wrong, code] of [
+        [{ secret: "short" }, "weak-secret"],
+        [{ realm: "" }, "invalid-realm"],
+      ] as const) {
+        const ledgerPath = path();
+        expect(await codeOf(create({ ...wrong, ledgerPath }))).to.equal(code);
+        expect(existsSync(ledgerPath)).to.equal(false);
+      }
+    });
+
     it("is left open when it was passed in", async () => {
       const ledger = createMemoryLedger();
       await (await create({ ledger })).close();

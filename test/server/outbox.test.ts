@@ -350,6 +350,7 @@ describe("the seller's outbox", () => {
       realm,
       secret,
       ledger,
+      now: Date.now,
       settler: false,
     });
     const before = await transactionsOf(world);

@@ -88,9 +88,11 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const { contract, token, realm, secret, suggestedDeposit } = parameters;
   const { maxBody = 4 * 2 ** 20, maxKeptAnswer = 2 ** 20, recheckAfter = 60, minVoucherDelta = 0n } = parameters;
   const { challengeLifetime = 600, drainTimeout = 30_000 } = parameters;
-  const { seller, gracePeriod, settling, report, close } = await openSeller(parameters);
-  const { chainId, ledger, now } = seller;
+  const { now = Date.now } = parameters;
+  // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
+  const { seller, gracePeriod, settling, report, close } = await openSeller({ ...parameters, now });
+  const { chainId, ledger } = seller;
   const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
   const closing = createClosing(seller, drainTimeout);
   const channelStatus = createChannelStatus(seller);

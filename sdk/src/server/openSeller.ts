@@ -55,9 +55,9 @@ export type OpenSeller = {
  *
  * @throws As {@link createGateway}.
  */
-export async function openSeller(parameters: GatewayParameters): Promise<OpenSeller> {
+export async function openSeller(parameters: GatewayParameters & { now: () => number }): Promise<OpenSeller> {
   const { client, contract, token, fromBlock, maxFeePerGas } = parameters;
-  const { now = Date.now, minDeposit = 100_000n, transactionTimeout = 60_000, replaceAfter = 45_000 } = parameters;
+  const { now, minDeposit = 100_000n, transactionTimeout = 60_000, replaceAfter = 45_000 } = parameters;
   if (!client.account) throw new MissingAccountError("createGateway");
   const chainId = await getChainId(client);
   const gracePeriod = await getCloseGracePeriod(client, { contract });
