@@ -19,7 +19,8 @@ export type World = Awaited<ReturnType<typeof createWorld>>;
 /** A simulated chain with the token and the channel contract, a payer with money and a seller with gas. */
 export async function createWorld(options: { gracePeriod?: number; payerGas?: boolean } = {}) {
   const { gracePeriod = 900, payerGas = true } = options;
-  const connection = await network.create();
+  // Hardhat's own default is when the process started: the chain's clock would be behind by however long the run took.
+  const connection = await network.create({ override: { initialDate: new Date() } });
   const { ethers, provider, networkHelpers } = connection;
   const token = await ethers.deployContract("MockDigitalYuan");
   const contract = await ethers.deployContract("PaymentChannels", [gracePeriod]);
