@@ -1,8 +1,8 @@
 import type { Hex } from "viem";
 import { isHex } from "viem/utils";
 
-import { parseBaseUnits } from "../protocol/amounts.ts";
-import { canonicalize, isObject, MalformedError } from "./encoding.ts";
+import { canonicalize, parseJsonObject } from "./encoding.ts";
+import { reader } from "./reader.ts";
 
 /** What a seller says stands in a channel (docs/protocol.md, "After a loss"). Amounts in base units. */
 export type ChannelStatus = {
@@ -75,31 +75,12 @@ export function formatChannelStatus(status: ChannelStatus): string {
  * @throws {MalformedError} when a member is missing or has the wrong form, such as an amount that is a JSON number.
  */
 export function parseChannelStatus(text: string): ChannelStatus {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new MalformedError("channel status", "it is not JSON", cause);
-  }
-  if (!isObject(value)) throw new MalformedError("channel status", "it is not an object");
-  const hex = (name: string, bytes: number): Hex => {
-    const member = value[name];
-    if (isHex(member) && member.length === 2 + 2 * bytes) return member.toLowerCase() as Hex;
-    throw new MalformedError("channel status", `${name} is not ${bytes} bytes of hex`);
-  };
-  const amount = (name: string): bigint => {
-    const member = value[name];
-    try {
-      return parseBaseUnits(member);
-    } catch (cause) {
-      throw new MalformedError("channel status", `${name} is not a decimal string of at most 128 bits`, cause);
-    }
-  };
+  const read = reader("channel status", parseJsonObject(text, "channel status"));
   return {
-    channelId: hex("channelId", 32),
-    acceptedCumulative: amount("acceptedCumulative"),
-    signature: hex("signature", 65),
-    spent: amount("spent"),
-    held: amount("held"),
+    channelId: read.bytes32("channelId"),
+    acceptedCumulative: read.amount("acceptedCumulative"),
+    signature: read.signature("signature"),
+    spent: read.amount("spent"),
+    held: read.amount("held"),
   };
 }

@@ -73,7 +73,18 @@ function base64UrlToBytes(value: string): Uint8Array {
  * @throws {MalformedError} when it is anything but a JSON object.
  */
 export function decodeJsonObject(value: string, what: string): Record<string, unknown> {
-  const text = decodeBase64Url(value, what);
+  return parseJsonObject(decodeBase64Url(value, what), what);
+}
+
+/**
+ * Reads a JSON object.
+ *
+ * @param text - JSON.
+ * @param what - What it is, for the error.
+ * @returns The object, its members unchecked.
+ * @throws {MalformedError} when it is anything but a JSON object.
+ */
+export function parseJsonObject(text: string, what: string): Record<string, unknown> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

@@ -1,10 +1,9 @@
 import type { Address, Hex } from "viem";
-import { isAddress, isHex } from "viem/utils";
 
-import { parseBaseUnits } from "../protocol/amounts.ts";
 import { zeroAddress } from "../protocol/terms.ts";
-import { canonicalize, decodeJsonObject, encodeBase64Url, isObject, type Json, MalformedError } from "./encoding.ts";
+import { canonicalize, decodeJsonObject, encodeBase64Url, type Json, MalformedError } from "./encoding.ts";
 import { type Pricing, parsePricing } from "./pricing.ts";
+import { type Reader, reader } from "./reader.ts";
 
 /** What a seller asks in an `evm`/`session` challenge (draft-evm-session-00, "Request Schema"). */
 export type SessionRequest = {
@@ -250,53 +249,6 @@ function parseFunding(read: Reader): Funding {
       validAfter: authorization.time("validAfter"),
       validBefore: authorization.time("validBefore"),
       nonce: authorization.bytes32("nonce"),
-    },
-  };
-}
-
-type Reader = ReturnType<typeof reader>;
-
-/** Reads the members of a JSON object, each with an error that names it. */
-function reader(what: string, value: Record<string, unknown>) {
-  const raw = (name: string): unknown => {
-    const member = Object.hasOwn(value, name) ? value[name] : undefined;
-    return member === null ? undefined : member;
-  };
-  const hex = (name: string, bytes: number): Hex => {
-    const member = raw(name);
-    if (isHex(member) && member.length === 2 + 2 * bytes) return member.toLowerCase() as Hex;
-    throw new MalformedError(what, `${name} is not ${bytes} bytes of hex`);
-  };
-  return {
-    raw,
-    bytes32: (name: string) => hex(name, 32),
-    signature: (name: string) => hex(name, 65),
-    object(name: string): Record<string, unknown> {
-      const member = raw(name);
-      if (isObject(member)) return member;
-      throw new MalformedError(what, `${name} is not an object`);
-    },
-    address(name: string): Address {
-      const member = raw(name);
-      // Lower case, so that equal addresses are equal strings; a mixed-case checksum is for people.
-      if (typeof member === "string" && isAddress(member, { strict: false })) return member.toLowerCase() as Address;
-      throw new MalformedError(what, `${name} is not an address`);
-    },
-    amount(name: string): bigint {
-      const member = raw(name);
-      if (typeof member !== "string") throw new MalformedError(what, `${name} is not a decimal string`);
-      try {
-        return parseBaseUnits(member);
-      } catch (cause) {
-        throw new MalformedError(what, `${name} is not a decimal string of at most 128 bits`, cause);
-      }
-    },
-    /** Seconds as the token takes them: wider than any clock, since some payers write "for ever" as 2^256 - 1. */
-    time(name: string): bigint {
-      const member = raw(name);
-      const isDecimal = typeof member === "string" && /^(?:0|[1-9][0-9]{0,77})$/.test(member);
-      if (isDecimal && BigInt(member) < 2n ** 256n) return BigInt(member);
-      throw new MalformedError(what, `${name} is not a decimal string of at most 256 bits`);
     },
   };
 }
