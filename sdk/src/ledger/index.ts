@@ -6,4 +6,5 @@ export { UnknownHoldError } from "./steps.ts";
 export { LogTooLongError } from "./sqlite/groupCommit.ts";
 export { type LedgerReader, openLedgerReader, UnreadableLedgerError } from "./sqlite/ledgerReader.ts";
 export { LedgerVersionError } from "./sqlite/ledgerVersionError.ts";
-export { createSqliteLedger, ForeignLedgerError, NoSqliteError } from "./sqlite/sqliteLedger.ts";
+export { NoSqliteError } from "./sqlite/loadSqlite.ts";
+export { createSqliteLedger, ForeignLedgerError } from "./sqlite/sqliteLedger.ts";

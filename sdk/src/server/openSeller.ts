@@ -6,6 +6,7 @@ import { MissingAccountError } from "../chain/write.ts";
 import { SubfenError } from "../errors.ts";
 import type { Ledger, LedgerOwner } from "../ledger/ledger.ts";
 import { createSqliteLedger, ForeignLedgerError } from "../ledger/sqlite/sqliteLedger.ts";
+import { createReport } from "../report.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createOutbox } from "./outbox.ts";
 import { requireLedgerUpToDate } from "./resynchronize.ts";
@@ -66,12 +67,7 @@ export async function openSeller(parameters: GatewayParameters & { now: () => nu
   const confirmations = parameters.confirmations ?? (isLocal ? 1 : 2);
   const payee = parameters.payee ?? client.account.address;
   const verifier = await createVoucherVerifier({ contract, chainId });
-
-  function report(error: unknown): void {
-    void Promise.resolve(error)
-      .then(parameters.onError)
-      .catch(() => undefined);
-  }
+  const report = createReport(parameters.onError);
 
   const owner: LedgerOwner = { chainId, contract, token, payee };
   const { ledgerPath = "subfen-ledger.db" } = parameters;

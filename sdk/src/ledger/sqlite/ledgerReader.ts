@@ -5,7 +5,7 @@ import { SubfenError } from "../../errors.ts";
 import type { ChannelRecord, LedgerOwner, Purchase } from "../ledger.ts";
 import { describeFailure } from "./groupCommit.ts";
 import { LedgerVersionError } from "./ledgerVersionError.ts";
-import { NoSqliteError } from "./sqliteLedger.ts";
+import { loadSqlite } from "./loadSqlite.ts";
 import { createSqliteStore } from "./sqliteStore.ts";
 
 /** A ledger's file could not be read. */
@@ -49,9 +49,7 @@ const noInstances = { own: 0, leave: () => undefined, takeEnded: () => [] };
  * @throws {UnreadableLedgerError} when the file is no ledger, one of an older version, or cannot be opened.
  */
 export async function openLedgerReader(path: string): Promise<LedgerReader> {
-  const sqlite = await import("node:sqlite").catch((cause: unknown) => {
-    throw new NoSqliteError(cause);
-  });
+  const sqlite = await loadSqlite();
   const { migrations } = await import("./migrations.ts");
   let database: DatabaseSync | undefined;
   try {

@@ -2,24 +2,13 @@ import { closeSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 
 import { isSubfenError, SubfenError } from "../../errors.ts";
+import { createReport } from "../../report.ts";
 import { assembleLedger, defaultRetention, LedgerUnavailableError } from "../assembleLedger.ts";
 import type { Ledger, LedgerOwner } from "../ledger.ts";
 import { createGroupCommit, describeFailure } from "./groupCommit.ts";
 import { registerInstance } from "./instances.ts";
+import { loadSqlite } from "./loadSqlite.ts";
 import { createSqliteStore } from "./sqliteStore.ts";
-
-/** This runtime has no SQLite. */
-export class NoSqliteError extends SubfenError {
-  override readonly name = "NoSqliteError";
-
-  constructor(cause: unknown) {
-    super("This runtime has no node:sqlite, in which a seller's ledger is kept.", {
-      code: "no-sqlite",
-      metaMessages: ["Use Node 22.13 or newer, or pass another ledger."],
-      cause,
-    });
-  }
-}
 
 /** The ledger belongs to another seller, token, contract or chain. */
 export class ForeignLedgerError extends SubfenError {
@@ -63,17 +52,9 @@ let lastOpening: Promise<unknown> = Promise.resolve();
 async function open(parameters: createSqliteLedger.Parameters): Promise<Ledger> {
   const { path, owner, keep = 1024, keepBytes = 8 * 2 ** 20, retention = defaultRetention } = parameters;
   const { busyTimeout = 5_000, maxLog = 256 * 2 ** 20, maintainEvery = 60_000, now = Date.now } = parameters;
-  const sqlite = await import("node:sqlite").catch((cause: unknown) => {
-    throw new NoSqliteError(cause);
-  });
+  const sqlite = await loadSqlite();
   const { migrate } = await import("./migrations.ts");
-
-  /** What the owner does with it must not change a step. */
-  function report(error: unknown): void {
-    void Promise.resolve(error)
-      .then(parameters.onError)
-      .catch(() => undefined);
-  }
+  const report = createReport(parameters.onError);
 
   let database: DatabaseSync | undefined;
   try {
