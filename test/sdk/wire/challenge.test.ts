@@ -157,10 +157,11 @@ describe("parseChallenges", () => {
   ];
   for (const [name, header, ids] of corpus) {
     it(`F071: reads ${name}`, () => {
-      const start = performance.now();
+      const start = process.cpuUsage();
       expect(parseChallenges(header).map(({ id }) => id)).to.deep.equal(ids);
-      // Nothing a stranger sends may cost much more than it is long.
-      expect(performance.now() - start).to.be.lessThan(10_000);
+      // Nothing a stranger sends may cost more than it is long. Counted by the processor, as the machine may be busy.
+      const { user, system } = process.cpuUsage(start);
+      expect((user + system) / 1000).to.be.lessThan(500);
     });
   }
 
