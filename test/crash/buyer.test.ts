@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect } from "chai";
@@ -11,21 +9,17 @@ import { bundle } from "./bundle.ts";
 import { inFlight } from "./buyer.ts";
 import { startChain } from "./chain.ts";
 import { openGateway } from "./gateway.ts";
-import { endProcesses, freePort, pause, type Process } from "./processes.ts";
+import { freePort, pause, type Process, useFolder } from "./processes.ts";
 
 const crashes = Number(process.env["SUBFEN_CRASHES"] ?? 4);
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);
 
 describe("a buyer that is killed", () => {
-  let folder: string;
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "subfen-crash-"));
-  });
-  afterEach(endProcesses);
-  after(() => rmSync(folder, { recursive: true }));
+  const folderOf = useFolder();
 
   it(`${crashes} times under ${inFlight} calls pays each once and knows in the end what it paid (seed ${seed})`, async function () {
     const random = createRandom(seed);
+    const folder = folderOf();
     const chain = await startChain(folder);
     const { rpc, contract, token, seller } = chain;
     const port = await freePort();

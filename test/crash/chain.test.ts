@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect } from "chai";
@@ -10,21 +8,17 @@ import { auditBooks, compareBooks } from "./books.ts";
 import { inFlight, startBuyer } from "./buyer.ts";
 import { startChain } from "./chain.ts";
 import { createGatewayProcess } from "./gatewayProcess.ts";
-import { endProcesses, freePort, pause } from "./processes.ts";
+import { freePort, pause, useFolder } from "./processes.ts";
 
 const crashes = Math.ceil(Number(process.env["SUBFEN_CRASHES"] ?? 4) / 3);
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);
 
 describe("a chain that is killed", () => {
-  let folder: string;
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "subfen-crash-"));
-  });
-  afterEach(endProcesses);
-  after(() => rmSync(folder, { recursive: true }));
+  const folderOf = useFolder();
 
   it(`${crashes} times under ${inFlight} calls, and forgets its newest blocks, costs nobody anything (seed ${seed})`, async function () {
     const random = createRandom(seed);
+    const folder = folderOf();
     const chain = await startChain(folder);
     const { rpc, contract, token, seller, client } = chain;
     const port = await freePort();

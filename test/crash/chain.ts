@@ -2,11 +2,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-import { artifacts } from "hardhat";
-import { type Address, createTestClient, type Hex, http, publicActions, walletActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { mockDigitalYuanAbi, parseYuan } from "../../sdk/src/index.ts";
+import { parseYuan } from "../../sdk/src/index.ts";
+import { setUpChain } from "../fixtures/setUpChain.ts";
 import { payerKey, sellerKey } from "../server/helpers.ts";
 import { freePort, pause, type Process, startProcess } from "./processes.ts";
 
@@ -39,29 +38,15 @@ export async function startChain(folder: string) {
     await anvil.line(/^Listening on/);
   }
   await start(undefined);
-  const client = createTestClient({ mode: "anvil", transport: http(rpc), pollingInterval: 20 })
-    .extend(publicActions)
-    .extend(walletActions);
-  const [deployer] = (await client.getAddresses()) as [Address];
-  const common = { account: deployer, chain: null } as const;
-  async function mined(hash: Hex) {
-    const receipt = await client.waitForTransactionReceipt({ hash });
-    if (receipt.status !== "success") throw new Error("a transaction of the set-up failed");
-    return receipt;
-  }
-  async function deploy(name: string, args: unknown[]): Promise<Address> {
-    const { abi, bytecode } = await artifacts.readArtifact(name);
-    const hash = await client.deployContract({ ...common, abi, bytecode: bytecode as Hex, args });
-    return (await mined(hash)).contractAddress as Address;
-  }
-  const token = await deploy("MockDigitalYuan", []);
-  const contract = await deploy("PaymentChannels", [900]);
   const payer = privateKeyToAccount(payerKey);
   const seller = privateKeyToAccount(sellerKey);
-  const call = { ...common, address: token, abi: mockDigitalYuanAbi } as const;
-  await mined(await client.writeContract({ ...call, functionName: "setExempt", args: [contract, true] }));
-  await mined(await client.writeContract({ ...call, functionName: "faucet", args: [payer.address, parseYuan("100")] }));
-  await client.setBalance({ address: seller.address, value: 10n ** 20n });
+  const set = await setUpChain(rpc, {
+    mode: "anvil",
+    payer: payer.address,
+    money: parseYuan("100"),
+    seller: seller.address,
+  });
+  const { client } = set;
 
   /** Keeps the written state if it is whole. @returns Its newest block, or -1 where it is not whole. */
   function keep(): number {
@@ -76,14 +61,10 @@ export async function startChain(folder: string) {
   }
 
   return {
+    ...set,
     rpc,
-    client,
-    token,
-    contract,
     payer,
     seller,
-    balanceOf: (account: Address): Promise<bigint> =>
-      client.readContract({ address: token, abi: mockDigitalYuanAbi, functionName: "balanceOf", args: [account] }),
     /** Waits until it has written its newest state, and keeps that. */
     async written(): Promise<void> {
       const from = Number(await client.getBlockNumber({ cacheTime: 0 }));

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -11,19 +9,15 @@ import { sellerKey } from "../server/helpers.ts";
 import { startChain } from "./chain.ts";
 import { createGatewayProcess } from "./gatewayProcess.ts";
 import { ceiling } from "./price.ts";
-import { endProcesses, freePort } from "./processes.ts";
+import { freePort, useFolder } from "./processes.ts";
 
 const statuses = ["held", "captured", "released"];
 
 describe("a gateway whose commits are late", () => {
-  let folder: string;
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "subfen-commits-"));
-  });
-  afterEach(endProcesses);
-  after(() => rmSync(folder, { recursive: true }));
+  const folderOf = useFolder();
 
   it("writes its log through to the disk, works on what is held in the file, and answers what is captured in it", async () => {
+    const folder = folderOf();
     const { rpc, contract, token, payer } = await startChain(folder);
     const port = await freePort();
     const ledgerPath = join(folder, "ledger.db");

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect } from "chai";
@@ -10,7 +8,7 @@ import { auditBooks, compareBooks } from "./books.ts";
 import { inFlight, startBuyer } from "./buyer.ts";
 import { startChain } from "./chain.ts";
 import { createGatewayProcess } from "./gatewayProcess.ts";
-import { endProcesses, freePort, pause } from "./processes.ts";
+import { freePort, pause, useFolder } from "./processes.ts";
 
 const crashes = Number(process.env["SUBFEN_CRASHES"] ?? 4);
 /** Kills that must hit a request that was held, or the run has not shown what it should. */
@@ -18,15 +16,11 @@ const leastHits = Math.max(1, Math.floor(crashes / 5));
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);
 
 describe("a gateway that is killed", () => {
-  let folder: string;
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "subfen-crash-"));
-  });
-  afterEach(endProcesses);
-  after(() => rmSync(folder, { recursive: true }));
+  const folderOf = useFolder();
 
   it(`${crashes} times under ${inFlight} calls has all that was acknowledged, once, and its sums are equal (seed ${seed})`, async function () {
     const random = createRandom(seed);
+    const folder = folderOf();
     const chain = await startChain(folder);
     const { rpc, contract, token, seller } = chain;
     const port = await freePort();

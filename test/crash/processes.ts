@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** A child process that is listened to line by line. */
 export type Process = ReturnType<typeof startProcess>;
@@ -9,7 +11,7 @@ export type Process = ReturnType<typeof startProcess>;
 const started = new Set<ChildProcess>();
 
 /** Kills what is left of the processes that were started here. */
-export async function endProcesses(): Promise<void> {
+async function endProcesses(): Promise<void> {
   const running = [...started].filter(isRunning);
   for (const child of running) child.kill("SIGKILL");
   await Promise.all(running.map((child) => once(child, "close")));
@@ -82,6 +84,17 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
+}
+
+/** Gives a suite a folder of its own, and ends what it has started after each test. @returns Tells the folder's path. */
+export function useFolder(): () => string {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "subfen-crash-"));
+  });
+  afterEach(endProcesses);
+  after(() => rmSync(folder, { recursive: true }));
+  return () => folder;
 }
 
 export function pause(milliseconds: number): Promise<void> {

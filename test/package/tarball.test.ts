@@ -2,21 +2,12 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { expect } from "chai";
-import { artifacts, network } from "hardhat";
-import {
-  type Address,
-  createTestClient,
-  type Hex,
-  http,
-  keccak256,
-  parseEther,
-  publicActions,
-  stringToHex,
-  walletActions,
-} from "viem";
+import { network } from "hardhat";
+import { type Hex, keccak256, stringToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { mockDigitalYuanAbi, parseYuan } from "../../sdk/src/index.ts";
+import { parseYuan } from "../../sdk/src/index.ts";
+import { setUpChain } from "../fixtures/setUpChain.ts";
 import { packed, root, run, temporaryFolder } from "./pack.ts";
 
 const keyOf = (name: string): Hex => keccak256(stringToHex(`a throw-away ${name}`));
@@ -99,35 +90,19 @@ console.log(errors.map((error) => [error instanceof SubfenError, isSubfenError(e
     const server = await network.createServer("default", "127.0.0.1", 0);
     try {
       const rpc = `http://127.0.0.1:${(await server.listen()).port}`;
-      const chain = createTestClient({ mode: "hardhat", transport: http(rpc) })
-        .extend(publicActions)
-        .extend(walletActions);
-      const [deployer] = await chain.getAddresses();
-      async function deploy(name: string, args: unknown[]): Promise<Address> {
-        const { abi, bytecode } = await artifacts.readArtifact(name);
-        const hash = await chain.deployContract({
-          abi,
-          bytecode: bytecode as Hex,
-          args,
-          account: deployer!,
-          chain: null,
-        });
-        return (await chain.waitForTransactionReceipt({ hash })).contractAddress!;
-      }
-      const token = await deploy("MockDigitalYuan", []);
-      const channels = await deploy("PaymentChannels", [900]);
       const [buyer, seller] = [keyOf("buyer"), keyOf("seller")];
-      const faucet = { address: token, abi: mockDigitalYuanAbi, functionName: "faucet", chain: null } as const;
-      const args = [privateKeyToAccount(buyer).address, parseYuan("10")] as const;
-      await chain.writeContract({ ...faucet, account: deployer!, args });
-      await chain.setBalance({ address: privateKeyToAccount(seller).address, value: parseEther("1") });
-      const env = { BUYER: buyer, SELLER: seller, RPC_URL: rpc, CHANNELS: channels, TOKEN: token };
+      const { token, contract, balanceOf } = await setUpChain(rpc, {
+        mode: "hardhat",
+        payer: privateKeyToAccount(buyer).address,
+        money: parseYuan("10"),
+        seller: privateKeyToAccount(seller).address,
+      });
+      const env = { BUYER: buyer, SELLER: seller, RPC_URL: rpc, CHANNELS: contract, TOKEN: token };
       const script = `import("./pay.ts").then(({ sellAndPay }) => sellAndPay(process.env)).then(console.log)`;
       const flags = ["--experimental-strip-types", "--no-warnings", "-e", script];
       const output = await run(process.execPath, flags, project.path, env);
       expect(output).to.equal("1 challenge; hello from the seller; paid 1200, closed by the seller: true\n");
-      const balance = { address: token, abi: mockDigitalYuanAbi, functionName: "balanceOf" } as const;
-      expect(await chain.readContract({ ...balance, args: [privateKeyToAccount(seller).address] })).to.equal(1200n);
+      expect(await balanceOf(privateKeyToAccount(seller).address)).to.equal(1200n);
     } finally {
       await server.close();
     }

@@ -7,20 +7,12 @@ import { fileURLToPath } from "node:url";
 
 import { LLMock } from "@copilotkit/aimock";
 import { expect } from "chai";
-import { artifacts, network } from "hardhat";
-import {
-  type Address,
-  createTestClient,
-  createWalletClient,
-  type Hex,
-  http,
-  parseEther,
-  publicActions,
-  walletActions,
-} from "viem";
+import { network } from "hardhat";
+import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { mockDigitalYuanAbi, parseYuan } from "../../sdk/src/index.ts";
+import { parseYuan } from "../../sdk/src/index.ts";
+import { setUpChain } from "../fixtures/setUpChain.ts";
 
 const agentKey: Hex = `0x${"c3".repeat(32)}`;
 const sellerKey: Hex = `0x${"d4".repeat(32)}`;
@@ -40,8 +32,7 @@ describe("README", () => {
   let model: LLMock;
   let node: Awaited<ReturnType<typeof network.createServer>>;
   let env: Record<string, string>;
-  let token: Address;
-  let rpc: string;
+  let chain: Awaited<ReturnType<typeof setUpChain>>;
   let folder: string;
 
   before(async () => {
@@ -51,34 +42,19 @@ describe("README", () => {
     model.on({ endpoint: "chat" }, { content: "Good morning.", usage });
     await model.start();
     node = await network.createServer("default", "127.0.0.1", 0);
-    rpc = `http://127.0.0.1:${(await node.listen()).port}`;
-    const chain = createTestClient({ mode: "hardhat", transport: http(rpc) })
-      .extend(publicActions)
-      .extend(walletActions);
-    const [deployer] = await chain.getAddresses();
-    async function deploy(name: string, args: unknown[]): Promise<Address> {
-      const { abi, bytecode } = await artifacts.readArtifact(name);
-      const hash = await chain.deployContract({
-        abi,
-        bytecode: bytecode as Hex,
-        args,
-        account: deployer!,
-        chain: null,
-      });
-      return (await chain.waitForTransactionReceipt({ hash })).contractAddress!;
-    }
-    token = await deploy("MockDigitalYuan", []);
-    const channels = await deploy("PaymentChannels", [900]);
-    const agent = privateKeyToAccount(agentKey).address;
-    const call = { address: token, abi: mockDigitalYuanAbi, account: deployer!, chain: null } as const;
-    await chain.writeContract({ ...call, functionName: "faucet", args: [agent, parseYuan("10")] });
-    await chain.setBalance({ address: privateKeyToAccount(sellerKey).address, value: parseEther("1") });
+    const rpc = `http://127.0.0.1:${(await node.listen()).port}`;
+    chain = await setUpChain(rpc, {
+      mode: "hardhat",
+      payer: privateKeyToAccount(agentKey).address,
+      money: parseYuan("10"),
+      seller: privateKeyToAccount(sellerKey).address,
+    });
     env = {
       AGENT_KEY: agentKey,
       SELLER_KEY: sellerKey,
       RPC_URL: rpc,
-      CHANNELS: channels,
-      TOKEN: token,
+      CHANNELS: chain.contract,
+      TOKEN: chain.token,
       SECRET: "a secret of the seller's",
       UPSTREAM: model.url,
       PORT: "18402",
@@ -130,14 +106,7 @@ describe("README", () => {
       expect(agent.output()).to.include("Good morning.").and.to.include("by: 'seller'");
       expect(existsSync(join(folder, "subfen-ledger.db"))).to.equal(true);
 
-      const client = createWalletClient({ transport: http(rpc) }).extend(publicActions);
-      const sellerAddress = privateKeyToAccount(sellerKey).address;
-      const gained = await client.readContract({
-        address: token,
-        abi: mockDigitalYuanAbi,
-        functionName: "balanceOf",
-        args: [sellerAddress],
-      });
+      const gained = await chain.balanceOf(privateKeyToAccount(sellerKey).address);
       expect(gained).to.equal(8n * 2n + 3n * 8n);
       expect(agent.output()).to.include(`paid: ${gained}n`);
     } finally {
