@@ -1,10 +1,12 @@
 import type { Hex } from "viem";
 
+import { createTurns } from "../turns.ts";
+
 /** Sends one transaction of an account after those before it. */
 export type SendQueue = (send: (nonce: number) => Promise<Hex>) => Promise<Hex>;
 
-/** Milliseconds for which a node may not know yet what it was sent itself. */
-const nodeLag = 60_000;
+/** Milliseconds for which a node may not know yet what another one, or itself, was sent. */
+export const nodeLag = 60_000;
 
 /**
  * Makes the queue of one account's transactions: each gets the nonce after the last one, so that parallel sends neither
@@ -15,11 +17,11 @@ const nodeLag = 60_000;
  * @internal
  */
 export function createSendQueue(count: () => Promise<number>): SendQueue {
-  let previous: Promise<unknown> = Promise.resolve();
+  const inTurn = createTurns();
   let next = 0;
   let sentAt = 0;
-  return (send) => {
-    const sending = previous.then(async () => {
+  return (send) =>
+    inTurn(async () => {
       const counted = await count();
       const nonce = Date.now() - sentAt < nodeLag && next > counted ? next : counted;
       const hash = await send(nonce);
@@ -27,7 +29,4 @@ export function createSendQueue(count: () => Promise<number>): SendQueue {
       sentAt = Date.now();
       return hash;
     });
-    previous = sending.catch(() => undefined);
-    return sending;
-  };
 }

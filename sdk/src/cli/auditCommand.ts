@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 
 import { createPublicClient, http } from "viem";
 
+import { stringify } from "../bigints.ts";
 import { openLedgerReader } from "../ledger/sqlite/ledgerReader.ts";
 import { formatYuan } from "../protocol/amounts.ts";
 import { audit, type AuditReport } from "../server/audit/audit.ts";
@@ -36,7 +37,7 @@ export const auditCommand: Command = {
     const ledger = await openLedgerReader(path);
     try {
       const report = await audit({ client, ledger, fromBlock, onProgress: sparsely(err) });
-      if (json) out(JSON.stringify(report, (_key, value: unknown) => (typeof value === "bigint" ? `${value}` : value)));
+      if (json) out(stringify(report));
       else for (const line of describe(report)) out(line);
       return report.differences.length === 0 ? 0 : 1;
     } finally {

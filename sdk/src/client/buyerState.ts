@@ -1,6 +1,7 @@
 import type { Address, Hex } from "viem";
 import { isAddress } from "viem/utils";
 
+import { stringify } from "../bigints.ts";
 import { SubfenError } from "../errors.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import type { Challenge } from "../wire/challenge.ts";
@@ -51,9 +52,7 @@ export function formatBuyerState(state: BuyerState): string {
     ...seller,
     pending: pending && { ...pending, payload: formatSessionPayload(pending.payload) },
   }));
-  return JSON.stringify({ format: "subfen buyer", version, ...state, sellers }, (_key, value: unknown) =>
-    typeof value === "bigint" ? String(value) : value,
-  );
+  return stringify({ format: "subfen buyer", version, ...state, sellers });
 }
 
 /**

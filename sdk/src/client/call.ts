@@ -99,8 +99,9 @@ export async function identityOf(call: Call): Promise<string> {
  * @param milliseconds - How long.
  * @param signal - Rejects with its reason when it is aborted.
  */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return untilAborted(new Promise((resolve) => setTimeout(resolve, milliseconds)), signal);
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  const time = new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+  return signal ? untilAborted(time, signal) : time;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 import { toHex } from "viem/utils";
 
+import { max, min } from "../bigints.ts";
 import { getBlockNumber } from "../chain/actions.ts";
 import { channelEvents } from "../chain/channelEvents.ts";
 import { TransactionRevertedError } from "../chain/errors.ts";
@@ -11,6 +12,7 @@ import { type Terms, zeroAddress } from "../protocol/terms.ts";
 import { readProblem } from "../wire/problem.ts";
 import type { Funding, SessionPayload, SessionRequest } from "../wire/session.ts";
 import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
+import { pause } from "./call.ts";
 import {
   DepositAboveLimitError,
   FundingPendingError,
@@ -269,7 +271,7 @@ async function present(
       response = await sendAction(session, challenge, payload, buyer);
     } catch (error) {
       if (attempt >= buyer.tries) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt));
+      await pause(100 * 2 ** attempt);
       continue;
     }
     const receipt = response.headers.get("payment-receipt");
@@ -281,14 +283,6 @@ async function present(
     }
     const call = session.actionCall;
     challenge = (call && takeOffer(session, call, response)?.challenge) ?? challenge;
-    await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt));
+    await pause(100 * 2 ** attempt);
   }
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function min(...values: bigint[]): bigint {
-  return values.reduce((least, value) => (value < least ? value : least));
 }

@@ -1,5 +1,6 @@
 import type { Hex } from "viem";
 
+import { min } from "../bigints.ts";
 import { formatYuan } from "../protocol/amounts.ts";
 import { formatCredential } from "../wire/credential.ts";
 import { ceilingOf } from "../wire/pricing.ts";
@@ -254,7 +255,7 @@ function settle(
     const charged = purse?.charge(statement.cumulativeAmount, receipt);
     session.calls.answer(paid);
     journal.note();
-    const amount = charged ?? (receipt.amount < paid.ceiling ? receipt.amount : paid.ceiling);
+    const amount = charged ?? min(receipt.amount, paid.ceiling);
     onPayment?.({ url: call.url.href, channelId: statement.channelId, amount, yuan: formatYuan(amount), receipt });
     return response;
   }

@@ -1,5 +1,6 @@
 import type { Hex } from "viem";
 
+import { min } from "../bigints.ts";
 import type { Terms } from "../protocol/terms.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 
@@ -186,8 +187,4 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
       };
     },
   };
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

@@ -143,6 +143,6 @@ async function askStatus(
       cause = error;
     }
     if (attempt >= tries || isSubfenError(cause)) throw new RecoveryFailedError(session.origin, channelId, cause);
-    await pause(100 * 2 ** attempt, new AbortController().signal);
+    await pause(100 * 2 ** attempt);
   }
 }

@@ -15,6 +15,7 @@ import {
 import type { Terms } from "../protocol/terms.ts";
 import type { Domain } from "../protocol/domain.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
+import { createTurns } from "../turns.ts";
 import type { Funding, SessionRequest } from "../wire/session.ts";
 
 /** Seconds for which a seller may send an authorization. */
@@ -62,8 +63,6 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
   const domains = new Map<Address, Domain>();
   // A local account sends by itself, a client's account through its wallet.
   const sender = "signTransaction" in account ? (account as unknown as Account) : client.account;
-
-  let previous: Promise<unknown> = Promise.resolve();
 
   async function requireChain(expected: number): Promise<void> {
     const chainId = await getChainId(client);
@@ -136,11 +135,7 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     sendTopUp: (contract, terms, additionalDeposit, nonce) =>
       topUpChannel(client, { contract, terms, additionalDeposit, account: withNonce(sender, nonce) }),
 
-    async inTurn(work) {
-      const turn = previous.then(work);
-      previous = turn.catch(() => undefined);
-      return turn;
-    },
+    inTurn: createTurns(),
 
     async countSent() {
       const { address } = sender ?? account;

@@ -1,5 +1,6 @@
 import type { Hex } from "viem";
 
+import { max, min } from "../bigints.ts";
 import { SubfenError } from "../errors.ts";
 import { decideAcceptance, decideClose, decideHold } from "./decideHold.ts";
 import type {
@@ -27,6 +28,11 @@ export class UnknownHoldError extends SubfenError {
   }
 }
 
+/** What a channel's row keeps of what was read, which may hold more. */
+function stateOf({ blockNumber, deposit, settled, closeRequestedAt, finalized }: ChainState): ChainState {
+  return { blockNumber, deposit, settled, closeRequestedAt, finalized };
+}
+
 /** The steps of every ledger, each of them atomic only if the caller makes it so. They decide before they write. */
 export type Steps = ReturnType<typeof createSteps>;
 
@@ -46,14 +52,10 @@ export function createSteps(store: Store, now: () => number) {
 
   /** What a newer block says, and what follows from it. */
   function chainChanges(row: ChannelRecord, chain: ChainState): Partial<ChannelRecord> {
-    const { blockNumber, deposit, settled, closeRequestedAt, finalized } = chain;
+    const { blockNumber, settled, finalized } = chain;
     if (blockNumber < row.blockNumber) return {};
     return {
-      blockNumber,
-      deposit,
-      settled,
-      closeRequestedAt,
-      finalized,
+      ...stateOf(chain),
       ...(settled === row.settled ? {} : { firstUnsettledAt: unsettledSince(row, settled) }),
       ...(finalized === row.finalized ? {} : { finalizedAt: finalized ? now() : undefined }),
     };
@@ -64,23 +66,18 @@ export function createSteps(store: Store, now: () => number) {
   }
 
   function newRow({ channelId, terms, chain, cumulativeAmount, signature }: NewChannel): ChannelRecord {
-    const { blockNumber, deposit, settled, closeRequestedAt, finalized } = chain;
     return {
-      blockNumber,
-      deposit,
-      settled,
-      closeRequestedAt,
-      finalized,
+      ...stateOf(chain),
       channelId,
       terms,
       accepted: cumulativeAmount,
       signature,
-      spent: settled,
+      spent: chain.settled,
       held: 0n,
       closing: false,
       retired: false,
       firstUnsettledAt: undefined,
-      finalizedAt: finalized ? now() : undefined,
+      finalizedAt: chain.finalized ? now() : undefined,
     };
   }
 
@@ -116,7 +113,7 @@ export function createSteps(store: Store, now: () => number) {
       const row = known ?? newRow({ ...channel, cumulativeAmount: 0n, signature: "0x" });
       const changes = chainChanges(row, channel.chain);
       const { settled } = { ...row, ...changes };
-      const spent = row.spent > settled ? row.spent : settled;
+      const spent = max(row.spent, settled);
       return update(row, { ...changes, spent, retired: true });
     },
 
@@ -171,7 +168,7 @@ export function createSteps(store: Store, now: () => number) {
     } {
       const { channelId, amount, answer } = capture;
       const { row, purchase } = requireHold(capture);
-      const captured = amount < purchase.amount ? amount : purchase.amount;
+      const captured = min(amount, purchase.amount);
       const spent = row.spent + captured;
       const capturedAt = now();
       const bought: Purchase = { ...purchase, status: "captured", captured, spentAfter: spent, capturedAt };

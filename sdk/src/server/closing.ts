@@ -1,3 +1,5 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Hex } from "viem";
 
 import { closeChannel } from "../chain/closeChannel.ts";
@@ -29,7 +31,7 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
         const detail = "Requests paid from this channel are still running. Close it again when they are done.";
         throw new ProblemError("request-in-progress", detail, { channelId });
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
   }
 

@@ -1,9 +1,13 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Address } from "viem";
 
 import { getTransactionCount } from "../chain/actions.ts";
+import { nodeLag } from "../chain/createSendQueue.ts";
 import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { SubfenError } from "../errors.ts";
+import { createTurns } from "../turns.ts";
 
 /** Numbers the transactions of one account, for all processes that share a ledger. */
 export type Nonces = {
@@ -35,21 +39,19 @@ class AccountBusyError extends SubfenError {
 
 /** Milliseconds a process may take to number and send one transaction before another may. */
 const ttl = 30_000;
-/** Milliseconds for which a node may not know yet what another one, or itself, was sent. */
-const nodeLag = 60_000;
 
 /** Makes the nonces of one account. */
 export function createNonces(parameters: { client: ChainClient; ledger: Ledger; account: Address }): Nonces {
   const { client, ledger, account } = parameters;
   const lease = { name: `nonces ${account.toLowerCase()}`, holder: crypto.randomUUID(), ttl };
-  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = createTurns();
   let floor = { nonce: 0, until: 0 };
 
   async function acquire(): Promise<void> {
     const deadline = performance.now() + 2 * ttl;
     while (!(await ledger.acquireLease(lease))) {
       if (performance.now() > deadline) throw new AccountBusyError(account);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
   }
 
@@ -58,8 +60,8 @@ export function createNonces(parameters: { client: ChainClient; ledger: Ledger; 
   }
 
   return {
-    exclusive(step) {
-      const next = last.then(async () => {
+    exclusive: (step) =>
+      inTurn(async () => {
         await acquire();
         try {
           return await step({ renew });
@@ -67,10 +69,7 @@ export function createNonces(parameters: { client: ChainClient; ledger: Ledger; 
           // It ends by itself where it cannot be given back.
           await ledger.releaseLease(lease).catch(() => undefined);
         }
-      });
-      last = next.catch(() => undefined);
-      return next;
-    },
+      }),
 
     async next({ isLagging } = { isLagging: true }) {
       const counted = await getTransactionCount(client, { address: account, blockTag: "pending" });

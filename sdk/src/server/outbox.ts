@@ -1,3 +1,5 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Address, Hex, LocalAccount, TransactionReceipt } from "viem";
 
 import {
@@ -257,7 +259,7 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
       return "waiting";
     }
 
-    for (; !stopping.signal.aborted; await pause()) {
+    for (; !stopping.signal.aborted; await untilNextLook()) {
       try {
         const outcome = await look();
         looksFailed = 0;
@@ -277,16 +279,9 @@ function createLocalOutbox(parameters: OutboxParameters, account: LocalAccount):
     return "stopped";
   }
 
-  function pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        stopping.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, client.pollingInterval);
-      stopping.signal.addEventListener("abort", done);
-    });
+  /** Until the next look, or the end. */
+  async function untilNextLook(): Promise<void> {
+    await pause(client.pollingInterval, undefined, stopping).catch(() => undefined);
   }
 
   function lookAfter(saved: SavedTransaction): Watch {

@@ -1,10 +1,12 @@
 import type { Hex } from "viem";
 
+import { max } from "../bigints.ts";
 import { getBlockNumber } from "../chain/actions.ts";
 import { channelEvents } from "../chain/channelEvents.ts";
 import { type Channel, getChannels } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/write.ts";
 import { SubfenError } from "../errors.ts";
+import { inGroups } from "../inGroups.ts";
 import type { ChannelRecord, Ledger, LedgerOwner } from "../ledger/ledger.ts";
 import type { Terms } from "../protocol/terms.ts";
 
@@ -49,15 +51,9 @@ export async function requireLedgerUpToDate(
   parameters: LedgerOnChain & { fromBlock: bigint | undefined },
 ): Promise<void> {
   const { ledger } = parameters;
-  let newest: bigint | undefined;
-  for await (const { blockNumber } of ledger.channels()) {
-    if (newest === undefined || blockNumber > newest) newest = blockNumber;
-  }
-  const fromBlock = parameters.fromBlock ?? newest;
-  if (fromBlock === undefined) return;
   const behind: Hex[] = [];
   const toBlock = await getBlockNumber(parameters.client, { cacheTime: 0 });
-  for await (const { channelId, chain } of compare({ ...parameters, fromBlock, toBlock })) {
+  for await (const { channelId, chain } of compare({ ...parameters, toBlock })) {
     // Asked again: another process may have sold and settled since the chain was read.
     const record = await ledger.getChannel(channelId);
     if (!record?.retired && chain.settled > (record?.spent ?? 0n)) behind.push(channelId);
@@ -99,29 +95,31 @@ export async function resynchronize(parameters: LedgerOnChain & { fromBlock: big
 
 /** Every channel that the ledger knows, then those that were opened for its owner since a block and that it does not. */
 async function* compare(
-  parameters: LedgerOnChain & { fromBlock: bigint; toBlock: bigint },
+  parameters: LedgerOnChain & { fromBlock: bigint | undefined; toBlock: bigint },
 ): AsyncGenerator<Compared, void, undefined> {
-  const { client, contract, ledger } = parameters;
-  let batch: Omit<Compared, "chain">[] = [];
-
-  async function* read(): AsyncGenerator<Compared, void, undefined> {
-    const channelIds = batch.map(({ channelId }) => channelId);
-    const chains = await getChannels(client, { contract, channelIds, blockNumber: parameters.toBlock });
-    for (const [i, one] of batch.entries()) yield { ...one, chain: chains[i] as Channel };
-    batch = [];
+  const { client, contract, toBlock: blockNumber } = parameters;
+  for await (const group of inGroups(candidates(parameters), idsPerCall)) {
+    const channelIds = group.map(({ channelId }) => channelId);
+    const chains = await getChannels(client, { contract, channelIds, blockNumber });
+    for (const [i, one] of group.entries()) yield { ...one, chain: chains[i] as Channel };
   }
+}
 
+async function* candidates(
+  parameters: LedgerOnChain & { fromBlock: bigint | undefined; toBlock: bigint },
+): AsyncGenerator<Omit<Compared, "chain">, void, undefined> {
+  const { ledger } = parameters;
+  let newest: bigint | undefined;
   for await (const record of ledger.channels()) {
-    const { channelId, terms } = record;
-    if (!record.finalized) batch.push({ channelId, terms, record });
-    if (batch.length === idsPerCall) yield* read();
+    const { channelId, terms, blockNumber } = record;
+    newest = max(newest ?? 0n, blockNumber);
+    if (!record.finalized) yield { channelId, terms, record };
   }
-  for await (const { channelId, terms } of openings(parameters)) {
-    if (await ledger.getChannel(channelId)) continue;
-    batch.push({ channelId, terms, record: undefined });
-    if (batch.length === idsPerCall) yield* read();
+  const fromBlock = parameters.fromBlock ?? newest;
+  if (fromBlock === undefined) return;
+  for await (const { channelId, terms } of openings({ ...parameters, fromBlock })) {
+    if (!(await ledger.getChannel(channelId))) yield { channelId, terms, record: undefined };
   }
-  if (batch.length > 0) yield* read();
 }
 
 async function* openings(parameters: LedgerOnChain & { fromBlock: bigint; toBlock: bigint }) {

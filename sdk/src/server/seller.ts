@@ -1,6 +1,9 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Address, ContractEventName, Hex, TransactionReceipt } from "viem";
 import { isAddressEqual, parseEventLogs } from "viem/utils";
 
+import { min } from "../bigints.ts";
 import { paymentChannelsAbi } from "../chain/abis/paymentChannelsAbi.ts";
 import { getBlockNumber } from "../chain/actions.ts";
 import { getChannels } from "../chain/channels.ts";
@@ -80,15 +83,14 @@ export async function readChains(seller: Seller, channelIds: readonly Hex[]): Pr
         depth === 0n ? undefined : getChannels(client, { contract, channelIds, blockNumber: confirmedAt }),
       ]);
       return newest.map((channel, i) => {
-        const before = confirmed?.[i]?.deposit ?? channel.deposit;
-        const deposit = before < channel.deposit ? before : channel.deposit;
+        const deposit = min(channel.deposit, confirmed?.[i]?.deposit ?? channel.deposit);
         return { ...channel, blockNumber, deposit, unconfirmed: channel.deposit - deposit };
       });
     } catch (cause) {
       if (reread === rereads.count) {
         throw new ProblemError("chain-unreachable", "The seller cannot reach its chain now. Try again.", {}, cause);
       }
-      await new Promise((resolve) => setTimeout(resolve, rereads.pause));
+      await pause(rereads.pause);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Hex } from "viem";
 
 import { getBlock } from "../chain/actions.ts";
 import { SubfenError } from "../errors.ts";
+import { inGroups } from "../inGroups.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Seller } from "./seller.ts";
 import { DepositLostError, type Settlement, type Settling } from "./settling.ts";
@@ -108,7 +109,7 @@ export function startSettler(parameters: {
     const found = { close: [] as Hex[], age: [] as Hex[] };
     let rest: { channelId: Hex; amount: bigint }[] = [];
     let atRisk = 0n;
-    for await (const page of pages(watched(), pageSize)) {
+    for await (const page of inGroups(watched(), pageSize)) {
       for (const channel of await settling.refresh(page)) {
         const { channelId, spent, settled } = channel;
         if (spent <= settled) continue;
@@ -188,15 +189,4 @@ export function startSettler(parameters: {
       clearTimeout(timer);
     },
   };
-}
-
-async function* pages<item>(items: AsyncIterable<item>, size: number): AsyncGenerator<item[], void, undefined> {
-  let page: item[] = [];
-  for await (const item of items) {
-    page.push(item);
-    if (page.length < size) continue;
-    yield page;
-    page = [];
-  }
-  if (page.length > 0) yield page;
 }

@@ -1,8 +1,13 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Hex, TransactionReceipt } from "viem";
 
+import { max, min } from "../bigints.ts";
 import { type Claim, settleChannel, settleChannels } from "../chain/settleChannel.ts";
 import { SubfenError } from "../errors.ts";
+import { inGroups } from "../inGroups.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
+import { createTurns } from "../turns.ts";
 import { eventsOf, readChains, type Seller } from "./seller.ts";
 
 /** What settling one channel came to. */
@@ -181,36 +186,25 @@ export function createSettling(seller: Seller): Settling {
   async function run(channels: AsyncIterable<ChannelRecord>): Promise<Settlements> {
     const outcome: Settlements = { settled: [], failed: [] };
     await finishEarlier(outcome);
-    let batch: ChannelRecord[] = [];
-    const settle = async (): Promise<void> => {
+    for await (const batch of inGroups(channels, maxBatch)) {
+      // Renewed, since a batch may wait long for its confirmation.
       await ledger.acquireLease(lease);
       await settleBatch(batch, outcome).catch((error: unknown) => {
         for (const { channelId } of batch) outcome.failed.push({ channelId, error: toError(error) });
       });
-      batch = [];
-    };
-    for await (const channel of channels) {
-      batch.push(channel);
-      if (batch.length === maxBatch) await settle();
     }
-    if (batch.length > 0) await settle();
     return outcome;
   }
 
-  let last: Promise<unknown> = Promise.resolve();
   /** One run after the other, in this process and, by the lease, in all. */
-  function inTurn<result>(step: () => Promise<result>): Promise<result> {
-    const next = last.then(step);
-    last = next.catch(() => undefined);
-    return next;
-  }
+  const inTurn = createTurns();
   const release = (): Promise<void> => ledger.releaseLease(lease).catch(() => undefined);
 
   return {
     refresh,
     settleAll: () =>
       inTurn(async () => {
-        while (!(await ledger.acquireLease(lease))) await new Promise((resolve) => setTimeout(resolve, 250));
+        while (!(await ledger.acquireLease(lease))) await pause(250);
         return run(ledger.channels({ unsettled: true })).finally(release);
       }),
     settle: (channels) =>
@@ -220,8 +214,7 @@ export function createSettling(seller: Seller): Settling {
 
 /** The best statement, capturing what was earned and not what was authorised, as far as the deposit goes. */
 export function claimOf({ terms, spent, settled, deposit, accepted, signature }: ChannelRecord): Claim {
-  const covered = spent < deposit ? spent : deposit;
-  return { terms, amount: covered > settled ? covered : settled, cumulativeAmount: accepted, signature };
+  return { terms, amount: max(min(spent, deposit), settled), cumulativeAmount: accepted, signature };
 }
 
 function toError(error: unknown): Error {

@@ -1,6 +1,7 @@
 import type { Hex, LocalAccount } from "viem";
 import { keccak256 } from "viem/utils";
 
+import { max, min } from "../bigints.ts";
 import { prepareTransactionRequest } from "../chain/actions.ts";
 import type { ChainClient } from "../chain/write.ts";
 import type { SavedTransaction } from "../ledger/ledger.ts";
@@ -22,10 +23,7 @@ const enough = (fee: bigint): bigint => (fee * 9n) / 8n + 1n;
 /** What is offered for one: a quarter more. */
 const raised = (fee: bigint): bigint => (fee * 5n) / 4n + 1n;
 /** A fee that may replace another, is as high as the node says now, and not above the most. */
-function higher(old: bigint, now: bigint, most: bigint): bigint {
-  const wanted = raised(old) > now ? raised(old) : now;
-  return wanted < most ? wanted : most;
-}
+const higher = (old: bigint, now: bigint, most: bigint): bigint => min(max(raised(old), now), most);
 
 /** The highest fee, as a multiple of what the node says now: a chain that stands still must not drive it up for ever. */
 const maxMultiple = 5n;
@@ -47,14 +45,14 @@ export function createTransactionMaker(parameters: {
   const { client, account, chainId, maxFeePerGas: limit } = parameters;
   let isLegacy: boolean | undefined;
 
-  const capped = (fee: bigint): bigint => (limit !== undefined && fee > limit ? limit : fee);
+  const capped = (fee: bigint): bigint => (limit === undefined ? fee : min(fee, limit));
 
   function toFees(prepared: object): Fees {
     const { gasPrice, maxFeePerGas, maxPriorityFeePerGas } = prepared as Record<string, bigint | undefined>;
     isLegacy = maxFeePerGas === undefined;
     const fee = capped(maxFeePerGas ?? gasPrice ?? 0n);
     const tip = maxPriorityFeePerGas ?? fee;
-    return { maxFeePerGas: fee, maxPriorityFeePerGas: tip < fee ? tip : fee };
+    return { maxFeePerGas: fee, maxPriorityFeePerGas: min(tip, fee) };
   }
 
   async function currentFees(): Promise<Fees> {

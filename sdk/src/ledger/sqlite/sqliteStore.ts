@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Hex } from "viem";
 
+import { stringify } from "../../bigints.ts";
 import type { ChannelRecord, Purchase, SavedTransaction } from "../ledger.ts";
 import type { StatementRef, Store } from "../store.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
@@ -269,8 +270,7 @@ export function createSqliteStore(
     transactions: (account) =>
       sql.transactions.all(account.toLowerCase()).map(({ content }) => parseTransaction(String(content))),
     putTransaction(saved) {
-      const content = JSON.stringify(saved, (_key, value: unknown) => (typeof value === "bigint" ? `${value}` : value));
-      sql.putTransaction.run(saved.account.toLowerCase(), saved.nonce, content);
+      sql.putTransaction.run(saved.account.toLowerCase(), saved.nonce, stringify(saved));
     },
     dropTransaction: (account, nonce) => void sql.dropTransaction.run(account.toLowerCase(), nonce),
 

@@ -1,14 +1,18 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Hex } from "viem";
 
+import { max } from "../../bigints.ts";
 import { getBlockNumber, getChainId } from "../../chain/actions.ts";
 import { type Channel, getChannels } from "../../chain/channels.ts";
 import { WrongChainError } from "../../chain/errors.ts";
 import type { ChainClient } from "../../chain/write.ts";
 import { SubfenError } from "../../errors.ts";
+import { inGroups } from "../../inGroups.ts";
 import type { LedgerOwner } from "../../ledger/ledger.ts";
 import type { LedgerReader } from "../../ledger/sqlite/ledgerReader.ts";
 import { createVoucherVerifier } from "../voucherVerifier.ts";
-import { type Account, checkAccount, inGroups } from "./checkAccount.ts";
+import { type Account, checkAccount } from "./checkAccount.ts";
 import { type Difference, differenceOf } from "./difference.ts";
 import { type History, readHistory } from "./readHistory.ts";
 
@@ -104,7 +108,8 @@ export async function audit(parameters: audit.Parameters): Promise<AuditReport> 
     held: 0n,
   };
   const { contract } = owner;
-  for (const channelIds of inGroups(ledger.channels(), groupSize)) {
+  for await (const group of inGroups(ledger.channels(), groupSize)) {
+    const channelIds = group.map(({ channelId }) => channelId);
     const before = await getChannels(client, { contract, channelIds, blockNumber });
     const accounts = channelIds.map((channelId) => ledger.account(channelId));
     const newest = accounts.reduce((block, account) => max(block, account?.channel.blockNumber ?? 0n), blockNumber);
@@ -182,10 +187,7 @@ async function findUnknown(
   const channelIds: Hex[] = [];
   const differences: Difference[] = [];
   const { contract } = ledger.owner;
-  for (const group of inGroups(
-    unknown.map((channelId) => ({ channelId })),
-    groupSize,
-  )) {
+  for await (const group of inGroups(unknown, groupSize)) {
     const channels = await getChannels(client, { contract, channelIds: group, blockNumber });
     for (const [i, channelId] of group.entries()) {
       const settled = channels[i]?.settled ?? 0n;
@@ -202,7 +204,7 @@ async function blockFrom(client: ChainClient, known: bigint): Promise<bigint> {
     const block = await getBlockNumber(client, { cacheTime: 0 });
     if (block >= known) return block;
     if (wait === maxWaits) throw new NodeBehindLedgerError(block, known);
-    await new Promise((resolve) => setTimeout(resolve, client.pollingInterval));
+    await pause(client.pollingInterval);
   }
 }
 
@@ -210,8 +212,4 @@ function newestBlock(ledger: LedgerReader): bigint {
   let newest = 0n;
   for (const { blockNumber } of ledger.channels()) newest = max(newest, blockNumber);
   return newest;
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

@@ -1,5 +1,3 @@
-import type { Hex } from "viem";
-
 import type { ChannelRecord, LedgerOwner, Purchase } from "../../ledger/ledger.ts";
 import { computeChannelId } from "../../protocol/channelId.ts";
 import { voucherSigner } from "../../protocol/terms.ts";
@@ -139,16 +137,4 @@ function checkKept({ spent }: ChannelRecord, captured: readonly Purchase[], name
   }
   if (total > spent) name("spent", `at least ${total}`, spent);
   return { charged, carried: spent - charged, statements: captured.length };
-}
-
-/** The ids of the accounts' channels, in groups. */
-export function* inGroups(channels: Iterable<{ channelId: Hex }>, size: number): Generator<Hex[], void, undefined> {
-  let group: Hex[] = [];
-  for (const { channelId } of channels) {
-    group.push(channelId);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
 }
