@@ -31,10 +31,11 @@ export function startBuyer(parameters: startBuyer.Parameters) {
   const stopping = { asked: false };
   const unanswered = [...again];
   let calls = firstCall;
+  let attempts = 0;
 
   async function attempt(key: string): Promise<bigint | undefined> {
-    // One in eight loses patience.
-    const signal = calls % 8 === 0 ? AbortSignal.timeout(30) : null;
+    // One in eight loses patience. Tries are counted and not calls: on a slow machine each must come to one that waits.
+    const signal = attempts++ % 8 === 0 ? AbortSignal.timeout(30) : null;
     const response = await paying(url, { method: "POST", body: key, headers: { "idempotency-key": key }, signal });
     const text = await response.text();
     // A top-up that the chain has forgotten is made again, and counts once the chain is as high as it was before.
