@@ -1,4 +1,3 @@
-import { createKeccak } from "hash-wasm";
 import type { Address, Hex } from "viem";
 import { hexToBytes, keccak256, stringToHex } from "viem/utils";
 
@@ -69,6 +68,8 @@ export async function createVoucherVerifier(
   const { contract, chainId, backend } = parameters;
   const separator = hexToBytes(hashDomain(channelsDomain({ contract, chainId })));
   const secp256k1 = await createSecp256k1({ backend });
+  // With its first use: it holds a dozen hashes, which take a tenth of a cold import.
+  const { createKeccak } = await import("hash-wasm");
   const hasher = await createKeccak(256);
   const keccak = (bytes: Uint8Array): Uint8Array => hasher.init().update(bytes).digest("binary");
 
