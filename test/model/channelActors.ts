@@ -34,6 +34,8 @@ export type Stage = {
   payments: Payments;
   /** The time of the next block. */
   now: () => number;
+  /** Whether something that ends or begins at this time does so about now; and that time should come to it. */
+  isNear: (time: number) => boolean;
 };
 
 const coder = AbiCoder.defaultAbiCoder();
@@ -122,6 +124,11 @@ export function createChannelActors(
       const { deposit, finalized } = model.read(model.idOf(terms));
       return deposit > 0n && !finalized;
     });
+    const ripe = open.filter((terms) => {
+      const { closeRequestedAt } = model.read(model.idOf(terms));
+      return closeRequestedAt !== 0 && stage.isNear(closeRequestedAt + model.gracePeriod);
+    });
+    if (ripe.length > 0 && random.chance(0.5)) return random.pick(ripe);
     return open.length > 0 && random.chance(0.85) ? random.pick(open.slice(-8)) : random.pick(known);
   }
 
@@ -241,6 +248,12 @@ export function createChannelActors(
     if (chosen.length > 0 && random.chance(0.04)) chosen.push(random.pick(chosen));
     if (random.chance(0.04)) chosen.reverse();
     if (chosen.length > 0 && random.chance(0.03)) chosen.at(-1)!.index = payments.length + random.below(3);
+    // A payment that nobody signed, at the place of a signed one.
+    if (chosen.length > 0 && random.chance(0.04)) {
+      const at = random.below(chosen.length);
+      const forged = { ref: `0x${"00".repeat(31)}01`, condition: stage.payments.generous(), amount: 1000n, hash: "0x" };
+      chosen.splice(at, 0, { ...forged, index: chosen[at]!.index });
+    }
     const altered = chosen.length > 0 && random.chance(0.05) ? random.pick(chosen) : undefined;
     if (altered) altered.amount += 1n;
 

@@ -221,6 +221,7 @@ export function createChannelModel(parameters: {
   };
 
   return {
+    gracePeriod,
     actions,
     idOf,
     read,

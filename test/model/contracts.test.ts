@@ -62,6 +62,8 @@ describe("The contracts against the model", function () {
         odd: await deploy("OddCondition"),
       };
       now = await networkHelpers.time.latest();
+      /** Times at which something begins or ends. */
+      const turningPoints = new Set<number>();
       const stage: Stage = {
         random,
         chainId,
@@ -75,6 +77,10 @@ describe("The contracts against the model", function () {
         signing,
         payments: createPayments({ random, chainId, addresses, evaluators: wallets.slice(11, 14), signing }),
         now: () => now,
+        isNear(time) {
+          if (time > now && time < now + 500_000) turningPoints.add(time);
+          return Math.abs(time - now) <= 1;
+        },
       };
       const [knownTerms, knownTasks]: [Terms[], KnownTask[]] = [[], []];
       const draws = [
@@ -124,7 +130,7 @@ describe("The contracts against the model", function () {
       }
 
       for (let i = 0; i < steps; i++) {
-        now += random.chance(0.05) ? random.pick([gracePeriod, gracePeriod - 1, 3600]) : 1;
+        now = nextTime();
         await provider.request({ method: "evm_setNextBlockTimestamp", params: [now] });
         if (random.chance(0.05)) {
           const account = random.pick([...payers, ...payees]).address;
@@ -162,6 +168,13 @@ describe("The contracts against the model", function () {
         }
       }
       await compareMoney(`seed ${seed}, at the end`);
+
+      /** Mostly the next second; now and then later, or to where something begins or ends. */
+      function nextTime(): number {
+        for (const time of turningPoints) if (time <= now) turningPoints.delete(time);
+        if (turningPoints.size > 0 && random.chance(0.05)) return Math.min(...turningPoints);
+        return now + (random.chance(0.03) ? random.pick([gracePeriod, gracePeriod - 1, 3600]) : 1);
+      }
 
       async function compareMoney(where: string): Promise<void> {
         const terms = [...new Map(knownTerms.map((one) => [channelModel.idOf(one), one])).values()];

@@ -77,6 +77,13 @@ export function createTaskActors(
     };
   }
 
+  /** Whether a period of the review begins or ends about now. */
+  function isRipe(task: Task, { reviewPeriod, arbitrationPeriod }: ReviewTerms): boolean {
+    const { submittedAt, objectedAt } = reviewModel.read(model.idOf(task), task.parametersHash);
+    if (submittedAt === 0) return stage.isNear(task.deadline - reviewPeriod - arbitrationPeriod - 86_400);
+    return stage.isNear(objectedAt === 0 ? submittedAt + reviewPeriod : objectedAt + arbitrationPeriod);
+  }
+
   /** Mostly a task that is open, else any that was ever tried, or one that never was. */
   function someTask(): KnownTask {
     if (known.length === 0 || random.chance(0.03)) return newTask();
@@ -84,6 +91,8 @@ export function createTaskActors(
       const { funded, closed } = model.read(model.idOf(task));
       return funded > 0n && !closed;
     });
+    const ripe = open.filter(({ task, review: of }) => stage.isNear(task.deadline) || (of && isRipe(task, of.terms)));
+    if (ripe.length > 0 && random.chance(0.5)) return random.pick(ripe);
     return open.length > 0 && random.chance(0.85) ? random.pick(open.slice(-10)) : random.pick(known);
   }
 
@@ -92,6 +101,8 @@ export function createTaskActors(
     const reviewed = known.slice(-60).flatMap(({ task, review: of }) => (of ? [{ task, review: of }] : []));
     const ripe = reviewed.filter(({ task }) => isTurn(reviewModel.read(model.idOf(task), task.parametersHash)));
     if (reviewed.length === 0) return newReviewed();
+    const near = reviewed.filter(({ task, review: of }) => isRipe(task, of.terms));
+    if (near.length > 0 && random.chance(0.5)) return random.pick(near);
     return ripe.length > 0 && random.chance(0.8) ? random.pick(ripe.slice(-6)) : random.pick(reviewed);
   }
 

@@ -34,11 +34,17 @@ export function createTaskModel(parameters: { contract: string; chainId: bigint;
   const tasks = new Map<string, TaskState>();
   const { pullAll, pullAuthorized, payOut, claimCredit, creditOf, credited } = money.createCustody(contract);
 
+  const ids = new WeakMap<Task, string>();
+
   function idOf(task: Task): string {
+    const known = ids.get(task);
+    if (known !== undefined) return known;
     const { client, provider, token, amount, condition, parametersHash, deadline, salt } = task;
     const types = "address,address,address,uint128,address,bytes32,uint64,bytes32,address,uint256".split(",");
     const values = [client, provider, token, amount, condition, parametersHash, deadline, salt, contract, chainId];
-    return keccak256(coder.encode(types, values));
+    const id = keccak256(coder.encode(types, values));
+    ids.set(task, id);
+    return id;
   }
 
   const read = (id: string): TaskState => tasks.get(id) ?? { funded: 0n, released: 0n, closed: false };
