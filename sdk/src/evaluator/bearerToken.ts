@@ -31,8 +31,6 @@ export class WeakTokenError extends SubfenError {
  */
 export function bearerToken(...tokens: readonly string[]): bearerToken.ReturnType {
   if (tokens.length === 0 || tokens.some((token) => !/^\S{16,}$/.test(token))) throw new WeakTokenError();
-  // Digests have one length, which the comparison needs.
-  const digest = (token: string) => createHash("sha256").update(token).digest();
   const known = tokens.map(digest);
   return (request) => {
     const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
@@ -40,6 +38,11 @@ export function bearerToken(...tokens: readonly string[]): bearerToken.ReturnTyp
     const found = digest(given);
     return known.map((one) => timingSafeEqual(one, found)).includes(true);
   };
+}
+
+/** Digests have one length, which the comparison needs. */
+function digest(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
 }
 
 export declare namespace bearerToken {

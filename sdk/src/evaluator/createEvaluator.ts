@@ -272,18 +272,14 @@ const refusals = [
 
 async function carryOut(check: Check, parameters: Parameters<Check["evaluate"]>[0]): Promise<Outcome> {
   const { signal } = parameters;
-  let stop: () => void = () => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
   try {
     return requireOutcome(await Promise.race([aborted, check.evaluate(parameters)]));
   } catch (cause) {
     if (isSubfenError(cause) && refusals.includes(cause.code)) throw cause satisfies SubfenError;
     throw new CheckUnavailableError(signal.aborted ? "it took too long" : `${check.name} failed`, cause);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }
 
