@@ -118,14 +118,14 @@ describe("a record in a file", () => {
   it("commits through to the disk", async () => {
     // SIGKILL cannot tell FULL from OFF, since the operating system keeps what was written: so the pragmas are asked for.
     const { exec } = DatabaseSync.prototype;
-    let database: DatabaseSync | undefined;
+    const opened: DatabaseSync[] = [];
     DatabaseSync.prototype.exec = function (this: DatabaseSync, ...args) {
-      database = this;
+      opened.push(this);
       return exec.apply(this, args);
     };
     try {
       const record = await createSqliteRecord({ path: path(), owner });
-      const ask = (name: string) => Object.values(database?.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+      const ask = (name: string) => Object.values(opened[0]?.prepare(`PRAGMA ${name}`).get() ?? {})[0];
       expect(["journal_mode", "synchronous", "fullfsync", "checkpoint_fullfsync"].map(ask)).to.deep.equal([
         "wal",
         2,
