@@ -23,6 +23,8 @@ const request = {
   judgeBy: 99_999_999_999n,
 };
 
+type Answer = { verdict: { amount: string } };
+
 describe("requestVerdict", () => {
   let service: Awaited<ReturnType<typeof serve>>;
   let handler: (request: Request) => Promise<Response>;
@@ -37,10 +39,10 @@ describe("requestVerdict", () => {
   });
 
   /** Lets the service answer what `change` makes of an honest answer. */
-  function tamper(change: (answer: Record<string, any>) => unknown): void {
+  function tamper(change: (answer: Answer) => unknown): void {
     const honest = createEvaluatorHandler(evaluatorWith(), { authorize: () => true });
     handler = async (incoming) => {
-      const answer = (await (await honest(incoming)).json()) as Record<string, unknown>;
+      const answer = (await (await honest(incoming)).json()) as Answer;
       return Response.json(change(answer) ?? answer);
     };
   }
@@ -88,7 +90,7 @@ describe("requestVerdict", () => {
       tamper(() => undefined);
       expect(await rejection(ask(other))).to.include({ code: "verdict-distrusted", fault: "signature" });
     }
-    tamper((answer) => void (answer["verdict"].amount = "999"));
+    tamper((answer) => void (answer.verdict.amount = "999"));
     expect(await rejection(ask())).to.include({ code: "verdict-distrusted", fault: "signature" });
     await signsOther({});
     expect((await ask()).verdict.amount).to.equal(1_000n);
