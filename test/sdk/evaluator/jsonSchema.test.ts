@@ -43,6 +43,18 @@ describe("jsonSchema", () => {
     });
   });
 
+  it("takes schemas that are unusual and yet are checked", async () => {
+    for (const [schema, good, bad] of [
+      [{ type: "object", required: ["total"] }, '{"total":null}', "{}"],
+      [{ type: ["string", "null"] }, "null", "1"],
+      [{ minimum: 3 }, '"a"', "2"],
+      [{ prefixItems: [{ type: "string" }] }, '["a",1]', "[1]"],
+    ] as const) {
+      expect((await evaluate(schema, good)).score, good).to.deep.equal(full);
+      expect((await evaluate(schema, bad)).score, bad).to.deep.equal(none);
+    }
+  });
+
   it("fails what is no JSON in UTF-8", async () => {
     for (const deliverable of ["{", "", "{} {}", new Uint8Array([0x22, 0xff, 0x22])])
       expect((await evaluate({}, deliverable)).score).to.deep.equal(none);

@@ -7,7 +7,15 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 
 import type { SchemaAnswer, SchemaQuestion } from "./startSchemaProcess.ts";
 
-const options: Options = { strict: true, validateFormats: true, allErrors: false, logger: false };
+// What would not be checked is refused; what is only unusual, such as a required member that is described nowhere, is not.
+const strict: Options = {
+  strictSchema: true,
+  strictNumbers: true,
+  strictTypes: false,
+  strictTuples: false,
+  strictRequired: false,
+};
+const options: Options = { ...strict, validateFormats: true, allErrors: false, logger: false };
 const compiled = new Map<string, ValidateFunction>();
 const kept = 32;
 
