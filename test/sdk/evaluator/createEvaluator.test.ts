@@ -184,7 +184,10 @@ describe("an evaluator", () => {
         return account.sign(parameters);
       },
     };
-    await evaluatorWith({ record, account: signer }).evaluate(good);
+    const evaluator = evaluatorWith({ record, account: signer });
+    await evaluator.evaluate(good);
+    await evaluator.evaluate(good);
+    await evaluator.find(paymentId);
     expect(steps).to.deep.equal(["recorded", "signed"]);
 
     const failing: VerdictRecord = { ...memory, add: () => Promise.reject(new Error("the disk is full")) };

@@ -158,7 +158,6 @@ describe("rubric", () => {
   const broken: [string, Reply][] = [
     ["fails", { status: 500 }],
     ["knows no such key", { status: 401 }],
-    ["sends elsewhere", { status: 307, headers: { location: "http://127.0.0.1:9/" } }],
     ["answers with a page", { raw: "<html>" }],
     ["answers with no choice", { raw: '{"choices":[]}' }],
     ["answers without end", { raw: `{"choices":"${"x".repeat(300_000)}"}` }],
@@ -170,6 +169,13 @@ describe("rubric", () => {
       expect(error).to.include({ code: "check-unavailable" });
       expect(`${error.message} ${String(error["cause"])}`).not.to.match(/sk-throw-away|127\.0\.0\.1/);
     });
+
+  it("does not follow a server that sends it elsewhere: its key is for that one alone", async () => {
+    const location = `${baseURL}/elsewhere`;
+    reply = (_body, count) => (count === 1 ? { status: 307, headers: { location } } : { content: yes });
+    expect(await rejection(judge({ votes: 1, threshold: 1 }))).to.include({ code: "check-unavailable" });
+    expect(asked).to.have.lengthOf(1);
+  });
 
   it("leaves it undone when there is no server, or it takes too long", async () => {
     expect(await rejection(judge({}, "a", { baseURL: "http://127.0.0.1:9/v1" }))).to.include({
