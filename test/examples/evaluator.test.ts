@@ -28,7 +28,7 @@ describe("the evaluator's example", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("pays for good work and not for bad, and says the same again", async () => {
+  it("pays for good work and not for bad", async () => {
     const port = String(await freePort());
     const env = {
       EVALUATOR_KEY: key,
@@ -48,9 +48,7 @@ describe("the evaluator's example", () => {
     const flags = ["--conditions=subfen-source", "--no-warnings"];
     service = startProcess(process.execPath, [...flags, "--input-type=module", ...inFolder], env);
     await service.line(/evaluates at/);
-    for (let times = 0; times < 2; times++) {
-      const asking = startProcess(process.execPath, [...flags, script("ask.ts")], env);
-      for (const line of expected) expect((await asking.line(/.+/))[0]).to.equal(line);
-    }
+    const asking = startProcess(process.execPath, [...flags, script("ask.ts")], env);
+    for (const line of expected) expect((await asking.line(/.+/))[0]).to.equal(line);
   });
 });

@@ -1,5 +1,6 @@
 import type { Hex } from "viem";
 
+import { isSubfenError } from "../errors.ts";
 import { createReport } from "../report.ts";
 import { readBody } from "../server/requestBody.ts";
 import { canonicalize, type Json, parseJsonObject } from "../wire/encoding.ts";
@@ -56,7 +57,7 @@ export function createEvaluatorHandler(
     const { verdict, failures } = await evaluator.find(paymentId);
     if (verdict) return answerVerdict(verdict);
     const detail = "There is no verdict on this payment.";
-    return problem("verdict-not-found", detail, { failures: failures as readonly Json[] });
+    return problem("verdict-not-found", detail, { members: { failures: failures as readonly Json[] } });
   }
 
   async function route(request: Request): Promise<Response> {
@@ -70,8 +71,11 @@ export function createEvaluatorHandler(
       const { address, condition, chainId, checks } = evaluator;
       return json({ evaluator: address, condition, chainId, checks });
     }
-    if (pathname === "/v1/verdicts" || pathname === "/v1/evaluator" || paymentId !== undefined)
-      return problem("method-not-allowed", `${pathname} does not know this method.`);
+    const isKnown = pathname === "/v1/verdicts" || pathname === "/v1/evaluator" || paymentId !== undefined;
+    if (isKnown) {
+      const headers = { allow: pathname === "/v1/verdicts" ? "POST" : "GET, HEAD" };
+      return problem("method-not-allowed", `${pathname} takes ${headers.allow}.`, { headers });
+    }
     return problem("not-found", "There is POST /v1/verdicts, GET /v1/verdicts/{paymentId} and GET /v1/evaluator.");
   }
 
@@ -80,8 +84,9 @@ export function createEvaluatorHandler(
       return await route(request);
     } catch (error) {
       const known = problemOf(error);
+      // The evaluator itself tells of its checks; of its record nobody has told yet.
+      if (!known || isSubfenError(error, "record-unavailable")) report(error);
       if (known) return known;
-      report(error);
       return problem("evaluator-failed", "The evaluator failed by no fault of the request. Ask again later.");
     }
   };

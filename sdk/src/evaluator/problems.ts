@@ -30,10 +30,16 @@ export type EvaluatorProblemCode = keyof typeof problems;
  *
  * @param code - Which problem.
  * @param detail - What happened and what to do, for people.
- * @param members - Numbers and ids to add to the body.
+ * @param options.members - Numbers and ids to add to the body.
+ * @param options.headers - Headers to add.
  * @returns The response, never to be cached.
  */
-export function problem(code: EvaluatorProblemCode, detail: string, members: Record<string, Json> = {}): Response {
+export function problem(
+  code: EvaluatorProblemCode,
+  detail: string,
+  options: { members?: Record<string, Json>; headers?: Record<string, string> } = {},
+): Response {
+  const { members = {}, headers = {} } = options;
   const [status, title] = problems[code];
   return new Response(canonicalize({ type: `urn:subfen:problem:${code}`, title, status, detail, ...members }), {
     status,
@@ -41,6 +47,7 @@ export function problem(code: EvaluatorProblemCode, detail: string, members: Rec
       "content-type": "application/problem+json",
       "cache-control": "no-store",
       ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+      ...headers,
       ...(status === 503 ? { "retry-after": "5" } : {}),
     },
   });
@@ -56,9 +63,10 @@ export function problemOf(error: unknown): Response | undefined {
   const code = error.code as EvaluatorProblemCode;
   if (!isSubfenError(error, "verdict-final")) return problem(code, error.shortMessage);
   const { verdict, askedAmount, differences } = error as unknown as VerdictFinalError;
-  return problem(code, error.shortMessage, {
+  const members = {
     differences,
     askedAmount: String(askedAmount),
     verdict: { ...verdict, amount: String(verdict.amount), issuedAt: String(verdict.issuedAt) },
-  });
+  };
+  return problem(code, error.shortMessage, { members });
 }

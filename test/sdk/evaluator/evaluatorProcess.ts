@@ -39,7 +39,7 @@ export const processes = {
     say("ready");
     await new Promise((resolve) => process.stdin.once("data", resolve));
     const signed = [];
-    for (let i = 0; i < 40; i++)
+    for (let i = 0; i < 20; i++)
       signed.push(
         await evaluator.evaluate({ paymentId: paymentOf(`payment ${i}`), amount: 100n, spec, deliverable: "work" }),
       );

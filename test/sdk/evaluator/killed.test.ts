@@ -51,6 +51,6 @@ describe("an evaluator that is killed", () => {
     const [first, second] = await Promise.all(children.map((child) => child.line(/^\{"signed".*/)));
     expect(first?.[0]).to.equal(second?.[0]);
     const { signed } = JSON.parse(first?.[0] ?? "") as { signed: { verdict: { paymentId: string } }[] };
-    expect(new Set(signed.map(({ verdict }) => verdict.paymentId)).size).to.equal(40);
+    expect(new Set(signed.map(({ verdict }) => verdict.paymentId)).size).to.equal(20);
   });
 });

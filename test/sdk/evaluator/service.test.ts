@@ -11,6 +11,7 @@ import {
   hashSpec,
   jsonSchema,
   type Outcome,
+  RecordUnavailableError,
   type VerdictRecord,
 } from "../../../sdk/src/evaluator/index.ts";
 import { serve } from "../../server/helpers.ts";
@@ -123,6 +124,14 @@ describe("an evaluator's service", () => {
       expect({ status: given, code: body.code }).to.deep.equal({ status, code });
     });
 
+  it("says which methods there are", async () => {
+    const handler = handlerWith();
+    const allowed = async (request: Request) => (await handler(request)).headers.get("allow");
+    expect(await allowed(get("/v1/verdicts"))).to.equal("POST");
+    for (const path of ["/v1/evaluator", `/v1/verdicts/${paymentId}`])
+      expect(await allowed(new Request(`http://evaluator.test${path}`, { method: "DELETE" }))).to.equal("GET, HEAD");
+  });
+
   it("answers what is asked differently with 409 and what is on record", async () => {
     const handler = handlerWith();
     const { body: first } = await read(await handler(post(good)));
@@ -167,6 +176,17 @@ describe("an evaluator's service", () => {
     const { status, body } = await read(await handler(post(good)));
     expect({ status, code: body.code }).to.deep.equal({ status: 503, code: "evaluator-failed" });
     expect(JSON.stringify(body)).not.to.include("1234");
+    expect(told).to.deep.equal([fault]);
+  });
+
+  it("tells its owner, and the caller without the reason's details, that its record cannot be used", async () => {
+    const told: unknown[] = [];
+    const fault = new RecordUnavailableError("its disk fails or is full", new Error("/srv/secret/verdicts.db"));
+    const record: VerdictRecord = { ...createMemoryRecord(), add: () => Promise.reject(fault) };
+    const handler = handlerWith({ record }, { onError: (error: unknown) => told.push(error) });
+    const { status, body } = await read(await handler(post(good)));
+    expect({ status, code: body.code }).to.deep.equal({ status: 503, code: "record-unavailable" });
+    expect(JSON.stringify(body)).not.to.include("secret");
     expect(told).to.deep.equal([fault]);
   });
 

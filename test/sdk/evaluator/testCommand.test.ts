@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect } from "chai";
@@ -100,7 +100,7 @@ describe("testCommand", () => {
   it("kills all of a command that takes too long, and fails the deliverable", async () => {
     const pids = join(folder(), "pids");
     const script = `sleep 60 & echo $! > ${pids}; echo $$ >> ${pids}; trap '' TERM; sleep 60`;
-    const { score, report } = await run(sh(script, { timeout: 300 }), "");
+    const { score, report } = await run(sh(script, { timeout: 1_500 }), "");
     expect(score).to.deep.equal(none);
     expect(report).to.include({ code: null, signal: "SIGKILL", exceeded: "timeout" });
     for (const pid of readFileSync(pids, "utf8").trim().split("\n")) await end(pid);
@@ -133,6 +133,12 @@ describe("testCommand", () => {
     const { score, report } = await run(node(400 * 2 ** 20), "");
     expect(score).to.deep.equal(none);
     expect(report.tail).to.include("allocation failed");
+  });
+
+  it("limits processor time, for what leaves its group", async () => {
+    const { report } = await run(sh("ulimit -S -t; ulimit -H -t", { timeout: 2_000 }), "");
+    const soft = 3 * availableParallelism();
+    expect(report.tail).to.equal(`${soft}\n${soft + 5}\n`);
   });
 
   it("takes the share that the last line says, of a command that succeeds", async () => {

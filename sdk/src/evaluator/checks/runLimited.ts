@@ -31,10 +31,11 @@ export const limitsMemory = process.platform === "linux";
 const keptTail = 4_096;
 
 // A shell sets the limits and becomes the command. The first word on descriptor 3 says that they stand; the command
-// does not inherit it. The soft limit of processor time is for what escapes from its group: the clock is not ours there.
+// does not inherit it. Processor time is limited for what escapes from its group, where nobody looks at the clock.
 const wrapper = `
-ulimit -c 0 && ulimit -S -t "$1" || exit 125
-if [ "$2" != 0 ]; then ulimit -d "$2" || exit 125; fi
+ulimit -c 0
+{ ulimit -S -t "$1" && ulimit -H -t "$(($1 + 5))"; } 2>/dev/null
+[ "$2" = 0 ] || ulimit -d "$2" || exit 125
 shift 2
 printf ready >&3
 exec 3>&-
