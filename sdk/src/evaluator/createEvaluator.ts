@@ -1,18 +1,16 @@
 import type { Address, Hex } from "viem";
-import { keccak256 } from "viem/utils";
 
-import { max } from "../bigints.ts";
-import { isSubfenError, type SubfenError } from "../errors.ts";
+import { isSubfenError } from "../errors.ts";
 import { assertField, type InvalidFieldError } from "../protocol/assertField.ts";
 import type { InvalidSignatureError } from "../protocol/signature.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { type AttestationLocation, attestationDomain, signVerdict, type Verdict } from "../protocol/verdict.ts";
 import { assertDomain } from "../protocol/domain.ts";
 import { createReport } from "../report.ts";
-import { canonicalize, type Json } from "../wire/encoding.ts";
-import { createTurns } from "../turns.ts";
-import { type Check, CheckUnavailableError, InvalidCheckError, type Outcome, type Score } from "./check.ts";
-import { type Deliverable, deliverableBytes, InvalidDeliverableError } from "./deliverable.ts";
+import type { Json } from "../wire/encoding.ts";
+import { carryOut } from "./carryOut.ts";
+import { type Check, type CheckUnavailableError, InvalidCheckError, type Score } from "./check.ts";
+import type { Deliverable, InvalidDeliverableError } from "./deliverable.ts";
 import { EvaluatorClosedError, JudgeByPassedError, UnknownCheckError, VerdictFinalError } from "./errors.ts";
 import {
   assertOwner,
@@ -23,7 +21,9 @@ import {
   type Report,
   type VerdictRecord,
 } from "./record.ts";
-import { type InvalidSpecError, readSpec, type ReadSpec, type Spec } from "./spec.ts";
+import { type Asked, readRequest } from "./readRequest.ts";
+import type { InvalidSpecError, Spec } from "./spec.ts";
+import { createTurnsByPayment } from "./turnsByPayment.ts";
 
 /** What an evaluator is asked. */
 export type VerdictRequest = {
@@ -215,30 +215,6 @@ export declare namespace createEvaluator {
     | VerdictFinalError;
 }
 
-type Asked = {
-  paymentId: Hex;
-  amount: bigint;
-  spec: ReadSpec;
-  bytes: Uint8Array;
-  deliverableHash: Hex;
-  judgeBy: bigint | undefined;
-};
-
-function readRequest(request: VerdictRequest, maxDeliverable: number): Asked {
-  const { paymentId, amount, judgeBy } = request;
-  assertField({ field: "Verdict.paymentId", type: "bytes32", value: paymentId });
-  assertField({ field: "Verdict.amount", type: "uint128", value: amount });
-  if (judgeBy !== undefined) assertField({ field: "judgeBy", type: "uint64", value: judgeBy });
-  const spec = readSpec(request.spec);
-  // A copy, so that nothing else is checked than what was hashed.
-  const bytes = Uint8Array.from(deliverableBytes(request.deliverable));
-  if (bytes.length > maxDeliverable) {
-    const reason = `it has ${bytes.length} bytes, more than ${maxDeliverable}`;
-    throw new InvalidDeliverableError(reason, "deliverable-too-large");
-  }
-  return { paymentId: paymentId.toLowerCase() as Hex, amount, spec, bytes, deliverableHash: keccak256(bytes), judgeBy };
-}
-
 function requireSame({ verdict, askedAmount }: RecordedVerdict, asked: Asked): void {
   const differences: VerdictFinalError["differences"] = [
     ...(verdict.specHash === asked.spec.specHash ? [] : (["specHash"] as const)),
@@ -259,55 +235,4 @@ function requireInTime(judgeBy: bigint | undefined, time: number): bigint {
 function due({ payment = "all-or-nothing" }: Spec, { numerator, denominator }: Score, amount: bigint): bigint {
   if (payment === "graded") return (amount * numerator) / denominator;
   return numerator === denominator ? amount : 0n;
-}
-
-/** Errors that are about the request: the check had nothing to carry out. */
-const refusals = [
-  "invalid-spec",
-  "invalid-deliverable",
-  "deliverable-too-large",
-  "check-unavailable",
-  "evaluator-closed",
-];
-
-async function carryOut(check: Check, parameters: Parameters<Check["evaluate"]>[0]): Promise<Outcome> {
-  const { signal } = parameters;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  try {
-    return requireOutcome(await Promise.race([aborted, check.evaluate(parameters)]));
-  } catch (cause) {
-    if (isSubfenError(cause) && refusals.includes(cause.code)) throw cause satisfies SubfenError;
-    throw new CheckUnavailableError(signal.aborted ? "it took too long" : `${check.name} failed`, cause);
-  }
-}
-
-const longestReport = 65_536;
-
-/** A check that somebody else wrote may return anything. */
-function requireOutcome({ score, report }: Outcome): Outcome {
-  const { numerator, denominator } = score;
-  if (typeof numerator !== "bigint" || typeof denominator !== "bigint" || denominator <= 0n || numerator < 0n)
-    throw new TypeError("the score is no fraction");
-  if (max(numerator, denominator) !== denominator) throw new TypeError("the score is above one");
-  const text = canonicalize(report);
-  if (text === undefined || text.length > longestReport) throw new TypeError("the report is too long or no JSON");
-  return { score: { numerator, denominator }, report: JSON.parse(text) as Json };
-}
-
-/** One evaluation of a payment at a time; payments do not wait for each other. */
-function createTurnsByPayment(): <result>(paymentId: Hex, work: () => Promise<result>) => Promise<result> {
-  const queues = new Map<Hex, { turn: ReturnType<typeof createTurns>; waiting: number }>();
-  return async (paymentId, work) => {
-    const queue = queues.get(paymentId) ?? { turn: createTurns(), waiting: 0 };
-    queues.set(paymentId, queue);
-    queue.waiting += 1;
-    try {
-      return await queue.turn(work);
-    } finally {
-      queue.waiting -= 1;
-      if (queue.waiting === 0) queues.delete(paymentId);
-    }
-  };
 }
