@@ -20,6 +20,27 @@ export {
   signConditionalVoucher,
   verifyConditionalVoucher,
 } from "./conditionalVoucher.ts";
+export { allOf } from "./conditions/allOf.ts";
+export { anyOf } from "./conditions/anyOf.ts";
+export { type Attestation, attestation, type AttestationCondition } from "./conditions/attestation.ts";
+export type { Condition, ConditionOf, DueParameters } from "./conditions/condition.ts";
+export { type ConditionContracts, decodeCondition } from "./conditions/decodeCondition.ts";
+export {
+  type ConditionFault,
+  ConditionOnChainError,
+  InvalidConditionError,
+  InvalidEvidenceError,
+  MalformedParametersError,
+  UnknownConditionError,
+} from "./conditions/errors.ts";
+export { hashlock, type HashlockCondition, hashPreimage } from "./conditions/hashlock.ts";
+export { type KthCondition, kthOf } from "./conditions/kthOf.ts";
+export { median } from "./conditions/median.ts";
+export { review, type ReviewCondition } from "./conditions/review.ts";
+export type { Tick } from "./conditions/tick.ts";
+export { createTickChain, type TickChain } from "./conditions/tickChain.ts";
+export { type TickCondition, ticks } from "./conditions/ticks.ts";
+export { verifyTick } from "./conditions/verifyTick.ts";
 export { channelsDomain, type ChannelsLocation, type Domain, hashDomain } from "./domain.ts";
 export { hashReceipt, type Receipt, receiptType, signReceipt, verifyReceipt } from "./receipt.ts";
 export {
