@@ -1,31 +1,29 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {IERC3009} from "./interfaces/IERC3009.sol";
+import {ICondition} from "./interfaces/ICondition.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
-import {Signatures} from "./libraries/Signatures.sol";
+import {Conditions} from "./libraries/Conditions.sol";
+import {TokenCustody} from "./libraries/TokenCustody.sol";
 
 /// @title PaymentChannels
 /// @notice Everything a caller must know is told in IPaymentChannels.
-contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
-    using SafeERC20 for IERC20;
-
+contract PaymentChannels is IPaymentChannels, EIP712, TokenCustody {
     uint256 private constant MIN_GRACE_PERIOD = 600;
     uint256 private constant MAX_GRACE_PERIOD = 30 days;
 
-    /// A call gets at most 63/64 of the gas, so when this much is left after a failed transfer, the transfer had at least
-    /// 63 times as much: only a token that needs over 12.6 million gas could fail for the lack of it (6.3 million where it
-    /// fails one call deeper, as behind a proxy).
-    uint256 private constant MIN_GAS_AFTER_FAILED_PAYOUT = 200_000;
-
     bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)");
+    bytes32 private constant PAYMENT_TYPEHASH = keccak256(
+        "ConditionalPayment(bytes32 ref,address condition,bytes32 parametersHash,uint128 amount)"
+    );
+    bytes32 private constant CONDITIONAL_VOUCHER_TYPEHASH = keccak256(
+        "ConditionalVoucher(bytes32 channelId,uint128 cumulativeAmount,ConditionalPayment[] payments)"
+        "ConditionalPayment(bytes32 ref,address condition,bytes32 parametersHash,uint128 amount)"
+    );
     bytes32 private constant SETTLE_AUTHORIZATION_TYPEHASH = keccak256(
         "SettleAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)"
     );
@@ -41,9 +39,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IPaymentChannels
     mapping(address payee => mapping(address operator => bool)) public isOperator;
-
-    /// @inheritdoc IPaymentChannels
-    mapping(address token => mapping(address account => uint256)) public credit;
 
     constructor(uint40 closeGracePeriod) EIP712("EVM Payment Channel", "1") {
         if (closeGracePeriod < MIN_GRACE_PERIOD || closeGracePeriod > MAX_GRACE_PERIOD) {
@@ -151,47 +146,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         if (nonce != expected) revert NonceMismatch(nonce, expected);
     }
 
-    function _pullByAllowance(address token, uint256 amount) private {
-        uint256 balanceBefore = _balance(token);
-        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-        _requireReceived(token, balanceBefore, amount);
-    }
-
-    function _pullByAuthorization(
-        address token,
-        address from,
-        uint256 amount,
-        uint256 validAfter,
-        uint256 validBefore,
-        bytes32 nonce,
-        bytes calldata signature
-    ) private {
-        uint256 balanceBefore = _balance(token);
-        IERC3009(token).receiveWithAuthorization(
-            from,
-            address(this),
-            amount,
-            validAfter,
-            validBefore,
-            nonce,
-            signature
-        );
-        _requireReceived(token, balanceBefore, amount);
-    }
-
-    function _requireReceived(address token, uint256 balanceBefore, uint256 amount) private view {
-        uint256 balanceAfter = _balance(token);
-        uint256 received = balanceAfter > balanceBefore ? balanceAfter - balanceBefore : 0;
-        if (received != amount) revert UnexpectedTransferAmount(received, amount);
-    }
-
-    /// A plain call would revert without a reason where no token is.
-    function _balance(address token) private view returns (uint256) {
-        (bool success, bytes memory result) = token.staticcall(abi.encodeCall(IERC20.balanceOf, (address(this))));
-        if (!success || result.length < 32) revert InvalidToken(token);
-        return abi.decode(result, (uint256));
-    }
-
     /* SETTLING */
 
     /// @inheritdoc IPaymentChannels
@@ -204,6 +158,14 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     function settle(Claim calldata claim) external nonReentrant {
         _requireSettler(claim.terms.payee);
         _settle(_channelId(claim.terms), claim);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function settleConditional(ConditionalClaim calldata claim) external nonReentrant {
+        _requireSettler(claim.terms.payee);
+        bytes32 channelId = _channelId(claim.terms);
+        Channel memory channel = _requireOpen(channelId);
+        _settle(channelId, channel, claim.terms, claim.amount, _conditionalEntitlement(channelId, claim));
     }
 
     /// @inheritdoc IPaymentChannels
@@ -231,12 +193,22 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
     function _settle(bytes32 channelId, Claim calldata claim) private {
         Channel memory channel = _requireOpen(channelId);
-        uint256 growth = _capture(channel, claim.amount, _entitlement(channelId, claim));
+        _settle(channelId, channel, claim.terms, claim.amount, _entitlement(channelId, claim));
+    }
+
+    function _settle(
+        bytes32 channelId,
+        Channel memory channel,
+        Terms calldata terms,
+        uint256 amount,
+        uint256 entitlement
+    ) private {
+        uint256 growth = _capture(channel, amount, entitlement);
 
         _channels[channelId] = channel;
-        emit ChannelSettled(channelId, claim.amount);
+        emit ChannelSettled(channelId, amount);
 
-        _payOut(claim.terms.token, claim.terms.payee, growth);
+        _payOut(terms.token, terms.payee, growth);
     }
 
     /// The conditions of `_settle` in the same order, told as selectors: one bad claim must not stop the others.
@@ -283,6 +255,32 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         return claim.cumulativeAmount;
     }
 
+    /// The same for a conditional claim: the unconditional total and what is due of each proven payment. The signature is
+    /// checked before any condition is asked.
+    function _conditionalEntitlement(
+        bytes32 channelId,
+        ConditionalClaim calldata claim
+    ) private view returns (uint256 entitlement) {
+        _requireSignature(
+            _signer(claim.terms.payer, claim.terms.authorizedSigner),
+            _conditionalDigest(channelId, claim),
+            claim.signature
+        );
+        entitlement = claim.cumulativeAmount;
+        for (uint256 i = 0; i < claim.proven.length; ++i) {
+            ProvenPayment calldata payment = claim.proven[i];
+            bytes32 paymentId = keccak256(abi.encode(channelId, payment.ref));
+            entitlement += Conditions.amountDue(
+                payment.condition,
+                payment.amount,
+                abi.encodeCall(
+                    ICondition.amountDue,
+                    (paymentId, payment.amount, payment.parameters, payment.evidence)
+                )
+            );
+        }
+    }
+
     /// The one place where `settled` of a single claim grows: at most to what is owed, at most to what is there.
     function _capture(
         Channel memory channel,
@@ -302,6 +300,15 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     function close(Claim calldata claim) external nonReentrant {
         if (msg.sender != claim.terms.payee) revert NotPayee(msg.sender, claim.terms.payee);
         _close(_channelId(claim.terms), claim);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function closeConditional(ConditionalClaim calldata claim) external nonReentrant {
+        if (msg.sender != claim.terms.payee) revert NotPayee(msg.sender, claim.terms.payee);
+        bytes32 channelId = _channelId(claim.terms);
+        Channel memory channel = _requireClosable(channelId, claim.amount);
+        uint256 entitlement = claim.amount > channel.settled ? _conditionalEntitlement(channelId, claim) : 0;
+        _close(channelId, channel, claim.terms, claim.amount, entitlement);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -328,7 +335,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         uint64 deadline,
         bytes calldata payerSignature
     ) external {
-        if (block.timestamp > deadline) revert AuthorizationExpired(deadline);
+        _requireBefore(deadline);
         bytes32 channelId = _channelId(terms);
         bytes32 structHash = keccak256(abi.encode(CLOSE_REQUEST_TYPEHASH, channelId, deadline));
         _requireSignature(terms.payer, _hashTypedDataV4(structHash), payerSignature);
@@ -347,14 +354,25 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     }
 
     function _close(bytes32 channelId, Claim calldata claim) private {
-        Channel memory channel = _requireOpen(channelId);
-        if (claim.amount < channel.settled) revert AmountBelowSettled(claim.amount, channel.settled);
-        uint256 growth = 0;
-        if (claim.amount > channel.settled) {
-            growth = _capture(channel, claim.amount, _entitlement(channelId, claim));
-        }
+        Channel memory channel = _requireClosable(channelId, claim.amount);
+        uint256 entitlement = claim.amount > channel.settled ? _entitlement(channelId, claim) : 0;
+        _close(channelId, channel, claim.terms, claim.amount, entitlement);
+    }
 
-        _finalize(claim.terms, channelId, channel, growth);
+    function _close(
+        bytes32 channelId,
+        Channel memory channel,
+        Terms calldata terms,
+        uint256 amount,
+        uint256 entitlement
+    ) private {
+        uint256 growth = amount > channel.settled ? _capture(channel, amount, entitlement) : 0;
+        _finalize(terms, channelId, channel, growth);
+    }
+
+    function _requireClosable(bytes32 channelId, uint256 amount) private view returns (Channel memory channel) {
+        channel = _requireOpen(channelId);
+        if (amount < channel.settled) revert AmountBelowSettled(amount, channel.settled);
     }
 
     function _finalize(Terms calldata terms, bytes32 channelId, Channel memory channel, uint256 growth) private {
@@ -376,29 +394,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         channel.closeRequestedAt = uint40(block.timestamp);
         _channels[channelId] = channel;
         emit CloseRequested(channelId, block.timestamp + CLOSE_GRACE_PERIOD);
-    }
-
-    /* PAYING OUT */
-
-    /// @inheritdoc IPaymentChannels
-    function claimCredit(address token, address account) external nonReentrant {
-        uint256 amount = credit[token][account];
-        if (amount == 0) revert NoCredit(token, account);
-
-        credit[token][account] = 0;
-        emit CreditClaimed(token, account, amount);
-
-        IERC20(token).safeTransfer(account, amount);
-    }
-
-    /// A receiver that cannot be paid must not be able to block anybody else, so what fails becomes credit.
-    function _payOut(address token, address account, uint256 amount) private {
-        if (amount == 0 || IERC20(token).trySafeTransfer(account, amount)) return;
-        uint256 gasLeft = gasleft();
-        if (gasLeft < MIN_GAS_AFTER_FAILED_PAYOUT) revert InsufficientPayoutGas(gasLeft, MIN_GAS_AFTER_FAILED_PAYOUT);
-
-        credit[token][account] += amount;
-        emit CreditAdded(token, account, amount);
     }
 
     /* VIEWS */
@@ -451,13 +446,9 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
         uint256 deadline,
         bytes calldata payeeSignature
     ) private view {
-        if (block.timestamp > deadline) revert AuthorizationExpired(deadline);
+        _requireBefore(deadline);
         bytes32 structHash = keccak256(abi.encode(typeHash, channelId, claim.amount, nonce, deadline));
         _requireSignature(claim.terms.payee, _hashTypedDataV4(structHash), payeeSignature);
-    }
-
-    function _requireSignature(address signer, bytes32 digest, bytes calldata signature) private view {
-        if (!Signatures.isValid(signer, digest, signature)) revert InvalidSignature(signer);
     }
 
     function _signer(address payer, address authorizedSigner) private pure returns (address) {
@@ -504,5 +495,32 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
             mstore(add(free, 0x40), shr(128, shl(128, cumulativeAmount)))
             structHash := keccak256(free, 0x60)
         }
+    }
+
+    /// The digest of a conditional claim's voucher. Proven payments are hashed again from what they claim to be, so that
+    /// nothing else than what was signed can be proven; ascending refs let none count twice.
+    function _conditionalDigest(bytes32 channelId, ConditionalClaim calldata claim) private view returns (bytes32) {
+        bytes32[] memory hashes = claim.paymentHashes;
+        for (uint256 i = 0; i < claim.proven.length; ++i) {
+            ProvenPayment calldata payment = claim.proven[i];
+            if (i > 0) {
+                ProvenPayment calldata previous = claim.proven[i - 1];
+                if (payment.index <= previous.index || payment.ref <= previous.ref) {
+                    revert ProvenPaymentsNotAscending(payment.index, payment.ref);
+                }
+            }
+            if (payment.index >= hashes.length) revert ProvenPaymentNotFound(payment.index, hashes.length);
+            bytes32 parametersHash = keccak256(payment.parameters);
+            hashes[payment.index] = keccak256(
+                abi.encode(PAYMENT_TYPEHASH, payment.ref, payment.condition, parametersHash, payment.amount)
+            );
+        }
+        bytes32 paymentsHash = keccak256(abi.encodePacked(hashes));
+        return
+            _hashTypedDataV4(
+                keccak256(
+                    abi.encode(CONDITIONAL_VOUCHER_TYPEHASH, channelId, claim.cumulativeAmount, paymentsHash)
+                )
+            );
     }
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 import { network } from "hardhat";
 
-import type { GasToken, PaymentChannels } from "../types/index.ts";
+import type { AttestationCondition, GasToken, PaymentChannels, TaskEscrow, TickCondition } from "../types/index.ts";
 
 const snapshot = "snapshots/gas.json";
 /** Gas by which an operation may differ from the snapshot. */
@@ -16,12 +16,19 @@ const [payer, payee, relayer] = await firstSigners();
 
 const token = (await ethers.deployContract("GasToken")) as unknown as GasToken;
 const channels = (await ethers.deployContract("PaymentChannels", [900])) as unknown as PaymentChannels;
+const escrow = (await ethers.deployContract("TaskEscrow")) as unknown as TaskEscrow;
+const attestation = (await ethers.deployContract("AttestationCondition")) as unknown as AttestationCondition;
+const ticks = (await ethers.deployContract("TickCondition")) as unknown as TickCondition;
 const channelsAddress = await channels.getAddress();
+const escrowAddress = await escrow.getAddress();
+const attestationAddress = await attestation.getAddress();
 const tokenAddress = await token.getAddress();
 
 // Nobody's balance is zero before or after, and the allowance is finite: what is measured is the steady state.
-for (const account of [payer.address, payee.address, channelsAddress]) await token.mint(account, 10n ** 15n);
-await token.connect(payer).approve(channelsAddress, 10n ** 14n);
+for (const account of [payer.address, payee.address, channelsAddress, escrowAddress]) {
+  await token.mint(account, 10n ** 15n);
+}
+for (const spender of [channelsAddress, escrowAddress]) await token.connect(payer).approve(spender, 10n ** 14n);
 
 async function firstSigners() {
   const [first, second, third] = await ethers.getSigners();
@@ -86,8 +93,8 @@ async function claimOf(terms: Terms, amount: bigint) {
   return { terms, amount, cumulativeAmount: amount, signature: await sign(terms, amount) };
 }
 
-async function authorize(value: bigint, nonce: string) {
-  const message = { from: payer.address, to: channelsAddress, value, validAfter: 0n, validBefore: 2n ** 40n, nonce };
+async function authorize(value: bigint, nonce: string, to = channelsAddress) {
+  const message = { from: payer.address, to, value, validAfter: 0n, validBefore: 2n ** 40n, nonce };
   const types = {
     ReceiveWithAuthorization: [
       { name: "from", type: "address" },
@@ -188,9 +195,147 @@ async function measureLeaving(): Promise<void> {
   await measure("withdraw", channels.connect(payer).withdraw(terms));
 }
 
+const evaluator = ethers.Wallet.createRandom();
+const specHash = ethers.id("a specification");
+const judgeBy = 2n ** 40n;
+const attested = coder.encode(
+  ["address[]", "uint8", "bytes32", "uint64"],
+  [[evaluator.address], 1, specHash, judgeBy],
+);
+
+/** A verdict of the one evaluator, as evidence. */
+async function attest(paymentId: string, amount: bigint): Promise<string> {
+  const domain = { name: "subfen AttestationCondition", version: "1", chainId, verifyingContract: attestationAddress };
+  const types = {
+    Verdict: [
+      { name: "paymentId", type: "bytes32" },
+      { name: "specHash", type: "bytes32" },
+      { name: "deliverableHash", type: "bytes32" },
+      { name: "amount", type: "uint128" },
+      { name: "issuedAt", type: "uint64" },
+    ],
+  };
+  const deliverableHash = ethers.id("a deliverable");
+  const issuedAt = 1_800_000_000n;
+  const message = { paymentId, specHash, deliverableHash, amount, issuedAt };
+  const signature = await evaluator.signTypedData(domain, types, message);
+  return coder.encode(
+    ["bytes32", "tuple(uint8,uint128,uint64,bytes)[]"],
+    [deliverableHash, [[0, amount, issuedAt, signature]]],
+  );
+}
+
+async function measureConditional(): Promise<void> {
+  const types = {
+    ConditionalVoucher: [
+      { name: "channelId", type: "bytes32" },
+      { name: "cumulativeAmount", type: "uint128" },
+      { name: "payments", type: "ConditionalPayment[]" },
+    ],
+    ConditionalPayment: [
+      { name: "ref", type: "bytes32" },
+      { name: "condition", type: "address" },
+      { name: "parametersHash", type: "bytes32" },
+      { name: "amount", type: "uint128" },
+    ],
+  };
+  const asPayee = channels.connect(payee);
+  for (const [count, provenCount] of [
+    [1, 1],
+    [16, 1],
+    [16, 16],
+  ] as const) {
+    const terms = await open();
+    await asPayee.settle(await claimOf(terms, 1000n));
+    const channelId = await channels.computeChannelId(terms);
+    const payments = Array.from({ length: count }, (_, index) => ({
+      ref: ethers.toBeHex(BigInt(specHash) + BigInt(index), 32),
+      condition: attestationAddress,
+      parametersHash: ethers.keccak256(attested),
+      amount: 100n,
+    }));
+    const voucher = { channelId, cumulativeAmount: 2000n, payments };
+    const proven = [];
+    for (const [index, { ref, condition, amount }] of payments.slice(0, provenCount).entries()) {
+      const paymentId = ethers.keccak256(coder.encode(["bytes32", "bytes32"], [channelId, ref]));
+      const evidence = await attest(paymentId, amount);
+      proven.push({ index, ref, condition, amount, parameters: attested, evidence });
+    }
+    await measure(
+      `settleConditional, ${provenCount} of ${count} proven`,
+      asPayee.settleConditional({
+        terms,
+        amount: 2000n + 100n * BigInt(provenCount),
+        cumulativeAmount: 2000n,
+        paymentHashes: payments.map((payment) =>
+          ethers.TypedDataEncoder.hashStruct("ConditionalPayment", { ConditionalPayment: types.ConditionalPayment }, payment),
+        ),
+        proven,
+        signature: await payer.signTypedData(channelsDomain, types, voucher),
+      }),
+    );
+  }
+}
+
+function nextTask() {
+  return {
+    client: payer.address,
+    provider: payee.address,
+    token: tokenAddress,
+    amount: 1_000_000n,
+    condition: attestationAddress,
+    parametersHash: ethers.keccak256(attested),
+    deadline: BigInt(Math.floor(Date.now() / 1000)) + 86_400n,
+    salt: nextSalt(),
+  };
+}
+
+async function measureTasks(): Promise<void> {
+  const [asClient, asProvider] = [escrow.connect(payer), escrow.connect(payee)];
+  const released = nextTask();
+  await measure("fund", asClient.fund(released));
+  await measure("release", asClient.release(released, released.amount));
+
+  const refunded = nextTask();
+  const taskId = await escrow.computeTaskId(refunded);
+  const { validAfter, validBefore, signature } = await authorize(refunded.amount, taskId, escrowAddress);
+  await measure(
+    "fundWithAuthorization",
+    escrow.connect(relayer).fundWithAuthorization(refunded, validAfter, validBefore, signature),
+  );
+  await measure("refund", asProvider.refund(refunded));
+
+  const claimed = nextTask();
+  await asClient.fund(claimed);
+  const evidence = await attest(await escrow.computeTaskId(claimed), claimed.amount);
+  await measure("claim, one evaluator", asProvider.claim(claimed, attested, evidence));
+
+  const milestones = Array.from({ length: 10 }, nextTask);
+  measured["fundBatch of 10, a task"] = Math.round((await gasOf(asClient.fundBatch(milestones))) / 10);
+}
+
+/** Gas that the condition itself uses, the transaction's base cost and calldata not counted. */
+async function measureTicks(): Promise<void> {
+  const [paymentId, count] = [specHash, 1000];
+  let root = ethers.id("the last of them");
+  const x = root;
+  for (let i = 0; i < count; i++) root = ethers.keccak256(ethers.concat([root, paymentId]));
+  const parameters = coder.encode(["bytes32", "uint128", "uint32"], [root, 1n, count]);
+  const evidence = coder.encode(["uint32", "bytes32"], [count, x]);
+  const total = Number(await ticks.amountDue.estimateGas(paymentId, 2000n, parameters, evidence));
+  const data = ethers.getBytes(
+    ticks.interface.encodeFunctionData("amountDue", [paymentId, 2000n, parameters, evidence]),
+  );
+  const calldata = data.reduce((sum, byte) => sum + (byte === 0 ? 4 : 16), 0);
+  measured["TickCondition, 1,000 ticks"] = total - 21_000 - calldata;
+}
+
 await measureFunding();
 await measureSettling();
 await measureLeaving();
+await measureConditional();
+await measureTasks();
+await measureTicks();
 
 if (process.argv.includes("--check")) {
   const expected = existsSync(snapshot) ? (JSON.parse(readFileSync(snapshot, "utf8")) as Record<string, number>) : {};

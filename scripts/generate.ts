@@ -7,6 +7,12 @@ import { keccak256 } from "viem";
 
 import { maskImmutables } from "../sdk/src/chain/maskImmutables.ts";
 
+type Contract = {
+  name: string;
+  source: string;
+  /** The file of its ABI, for what is called directly; conditions are asked through the contracts. */
+  file?: string;
+};
 type Artifact = {
   contractName: string;
   abi: { type: string; name?: string; stateMutability?: string }[];
@@ -14,8 +20,14 @@ type Artifact = {
   immutableReferences: Record<string, { start: number; length: number }[]>;
 };
 
-const contracts = [
+const contracts: Contract[] = [
   { name: "PaymentChannels", source: "contracts/PaymentChannels.sol", file: "paymentChannels" },
+  { name: "TaskEscrow", source: "contracts/TaskEscrow.sol", file: "taskEscrow" },
+  { name: "HashlockCondition", source: "contracts/conditions/HashlockCondition.sol", file: "condition" },
+  { name: "AttestationCondition", source: "contracts/conditions/AttestationCondition.sol" },
+  { name: "TickCondition", source: "contracts/conditions/TickCondition.sol" },
+  { name: "KthCondition", source: "contracts/conditions/KthCondition.sol" },
+  { name: "ReviewCondition", source: "contracts/conditions/ReviewCondition.sol", file: "reviewCondition" },
   { name: "MockDigitalYuan", source: "contracts/token/MockDigitalYuan.sol", file: "mockDigitalYuan" },
 ];
 
@@ -26,7 +38,7 @@ const header = "// Made by `npm run generate` from the compiler's artifacts. Do 
 const codesName = isProduction ? "productionCodes" : "defaultCodes";
 let stale = 0;
 
-function readArtifact({ name, source }: { name: string; source: string }): Artifact {
+function readArtifact({ name, source }: Contract): Artifact {
   return JSON.parse(readFileSync(`${artifacts}/${source}/${name}.json`, "utf8")) as Artifact;
 }
 
@@ -46,7 +58,7 @@ for (const contract of contracts) {
   const artifact = readArtifact(contract);
   const abi = JSON.stringify(artifact.abi, undefined, 2);
   // The ABI does not depend on the profile.
-  if (!isProduction)
+  if (!isProduction && contract.file)
     emit(
       `sdk/src/chain/abis/${contract.file}Abi.ts`,
       `${header}\nexport const ${contract.file}Abi = ${abi} as const;\n`,

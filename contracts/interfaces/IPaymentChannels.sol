@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ITokenCustody} from "./ITokenCustody.sol";
+
 /// @title Payment channels for many tiny payments
 /// @notice A payer locks a deposit for one payee and signs, off chain, statements of the total it owes. The payee
 /// captures what it earned whenever it likes, many payments in one transaction.
@@ -13,7 +15,7 @@ pragma solidity ^0.8.24;
 ///
 /// Signatures: 65 bytes `r || s || v`, low `s`, `v` 27 or 28. ECDSA is tried first and ERC-1271 only where that fails,
 /// so that an account which gains code (EIP-7702) cannot disown what it signed before.
-interface IPaymentChannels {
+interface IPaymentChannels is ITokenCustody {
     /// @notice What a channel is about. Never stored: its hash is the channel's id, and callers pass it along.
     /// @param payer Owns the deposit; gets what is left of it
     /// @param payee Is paid
@@ -70,6 +72,40 @@ interface IPaymentChannels {
         bytes32 vs;
     }
 
+    /// @notice A payment of a conditional voucher, together with the evidence that it is due.
+    /// @param index Its place in the voucher, from 0; strictly ascending over the claim
+    /// @param ref 32 bytes that name the payment within its channel; strictly ascending over the claim
+    /// @param condition The ICondition that says how much is due
+    /// @param amount The most that can become due
+    /// @param parameters What the condition was agreed with
+    /// @param evidence What meets it
+    struct ProvenPayment {
+        uint8 index;
+        bytes32 ref;
+        address condition;
+        uint128 amount;
+        bytes parameters;
+        bytes evidence;
+    }
+
+    /// @notice A conditional voucher together with evidence and the amount to capture by it.
+    /// @param terms The channel
+    /// @param amount The total captured once this claim is accepted; at most the entitlement (`cumulativeAmount` and what
+    /// is due of the proven payments) and the deposit
+    /// @param cumulativeAmount The total that the voucher allows without a condition
+    /// @param paymentHashes The EIP-712 struct hash of every payment of the voucher, in its order. At the places of proven
+    /// payments it is overwritten by the hash of what was proven, and may be anything
+    /// @param proven The payments to be counted
+    /// @param signature The voucher's signature by the authorized signer
+    struct ConditionalClaim {
+        Terms terms;
+        uint128 amount;
+        uint128 cumulativeAmount;
+        bytes32[] paymentHashes;
+        ProvenPayment[] proven;
+        bytes signature;
+    }
+
     /// @notice A channel was opened. Carries all its terms, so that a payer that lost its state finds its channels.
     event ChannelOpened(
         bytes32 indexed channelId,
@@ -94,23 +130,15 @@ interface IPaymentChannels {
     event ClaimSkipped(bytes32 indexed channelId, bytes4 reason);
     /// @notice `payee` allowed `operator` to settle for it, or no longer does.
     event OperatorSet(address indexed payee, address indexed operator, bool approved);
-    /// @notice A payout could not be delivered and waits for `claimCredit`.
-    event CreditAdded(address indexed token, address indexed account, uint256 amount);
-    /// @notice An earlier undeliverable payout was delivered.
-    event CreditClaimed(address indexed token, address indexed account, uint256 amount);
 
     /// @notice The grace period is not between the bounds.
     error InvalidGracePeriod(uint256 closeGracePeriod, uint256 minimum, uint256 maximum);
     /// @notice The payee is the zero address or this contract: neither could ever be paid.
     error InvalidPayee(address payee);
-    /// @notice There is no token contract at this address.
-    error InvalidToken(address token);
     /// @notice A deposit must be positive.
     error ZeroDeposit();
     /// @notice The channel's deposit would be larger than it can hold.
     error DepositOverflow(uint256 deposit, uint256 maximum);
-    /// @notice The token moved another amount than asked, for example because it takes a fee.
-    error UnexpectedTransferAmount(uint256 received, uint256 expected);
     /// @notice A channel with these terms exists, or existed.
     error ChannelAlreadyExists(bytes32 channelId);
     /// @notice No channel has this id.
@@ -127,24 +155,20 @@ interface IPaymentChannels {
     error AmountBelowSettled(uint256 amount, uint256 settled);
     /// @notice The amount is above what the statement and its evidence are worth.
     error AmountExceedsEntitlement(uint256 amount, uint256 entitlement);
+    /// @notice A proven payment's index or ref is not above that of the one before it.
+    error ProvenPaymentsNotAscending(uint256 index, bytes32 ref);
+    /// @notice A proven payment's index is beyond the voucher's payments.
+    error ProvenPaymentNotFound(uint256 index, uint256 paymentCount);
     /// @notice The amount is above the channel's deposit.
     error AmountExceedsDeposit(uint256 amount, uint256 deposit);
-    /// @notice The signature is not a valid one by `signer`.
-    error InvalidSignature(address signer);
     /// @notice The EIP-3009 nonce is not the hash of what it must bind.
     error NonceMismatch(bytes32 nonce, bytes32 expected);
-    /// @notice The signed deadline has passed. Deadlines include their last second.
-    error AuthorizationExpired(uint256 deadline);
     /// @notice A request to close is pending already; the timer stays.
     error CloseAlreadyRequested(uint256 readyAt);
     /// @notice No request to close is pending.
     error CloseNotRequested(bytes32 channelId);
     /// @notice The grace period has not passed.
     error CloseNotReady(uint256 readyAt);
-    /// @notice A payout failed with so little gas left that the lack of gas may have been the cause.
-    error InsufficientPayoutGas(uint256 gasLeft, uint256 required);
-    /// @notice There is no credit to claim.
-    error NoCredit(address token, address account);
 
     /// @notice Opens a channel; the caller is the payer. Needs an allowance of `deposit` to this contract.
     /// @param payee Who is to be paid
@@ -230,6 +254,13 @@ interface IPaymentChannels {
     /// AmountExceedsDeposit, InvalidSignature, InsufficientPayoutGas.
     function settle(Claim calldata claim) external;
 
+    /// @notice As `settle`, by a conditional voucher: what is due of the proven payments counts with its unconditional
+    /// total. A payment whose condition has no code, reverts or returns less than 32 bytes counts nothing. A condition that
+    /// burns gas burns the claim's: leave its payment unproven.
+    /// @param claim The conditional voucher, the evidence and the amount
+    /// @dev Errors: those of `settle`, ProvenPaymentsNotAscending, ProvenPaymentNotFound.
+    function settleConditional(ConditionalClaim calldata claim) external;
+
     /// @notice As `settle`, sent by anyone with the payee's signature over the amount.
     /// @param claim The voucher and the amount
     /// @param nonce Signed by the payee, not stored: the amount's growth is what stops a replay
@@ -258,6 +289,12 @@ interface IPaymentChannels {
     /// @dev Errors: NotPayee, ChannelNotFound, ChannelFinalized, AmountBelowSettled, AmountExceedsEntitlement,
     /// AmountExceedsDeposit, InvalidSignature, InsufficientPayoutGas.
     function close(Claim calldata claim) external;
+
+    /// @notice As `close`, by a conditional voucher; what of it is not proven is forfeited. At the settled amount
+    /// signature, statement and evidence are ignored and may be empty.
+    /// @param claim The conditional voucher, the evidence and the amount
+    /// @dev Errors: those of `close`, ProvenPaymentsNotAscending, ProvenPaymentNotFound.
+    function closeConditional(ConditionalClaim calldata claim) external;
 
     /// @notice As `close`, sent by anyone with the payee's signature over the amount.
     /// @param claim The voucher and the amount
@@ -294,12 +331,6 @@ interface IPaymentChannels {
     /// @dev Errors: ChannelNotFound, ChannelFinalized, CloseNotRequested, CloseNotReady, InsufficientPayoutGas.
     function withdraw(Terms calldata terms) external;
 
-    /// @notice Pays out what could not be delivered to `account` before. Anyone may call; `account` is paid.
-    /// @param token The token
-    /// @param account Whom it is owed
-    /// @dev Errors: NoCredit, or the token's own.
-    function claimCredit(address token, address account) external;
-
     /// @param channelId The channel
     /// @return channel Its state; all zeros when there is no such channel
     function getChannel(bytes32 channelId) external view returns (Channel memory channel);
@@ -312,11 +343,6 @@ interface IPaymentChannels {
     /// @param operator Who may settle for it
     /// @return True if `payee` allowed it
     function isOperator(address payee, address operator) external view returns (bool);
-
-    /// @param token The token
-    /// @param account Whom it is owed
-    /// @return Base units of undelivered payouts
-    function credit(address token, address account) external view returns (uint256);
 
     /// @param terms The channel
     /// @return `keccak256(abi.encode(payer, payee, token, salt, authorizedSigner, address(this), block.chainid))`

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../contracts/interfaces/ITokenCustody.sol";
 import {ChannelsTest} from "./utils/ChannelsTest.sol";
 
 contract PaymentChannelsClosingTest is ChannelsTest {
@@ -67,7 +68,7 @@ contract PaymentChannelsClosingTest is ChannelsTest {
         _open(terms, 1000);
         bytes memory signature = _signAuthorization(payee, CLOSE_TYPEHASH, _idOf(terms), signed, NONCE, FOREVER);
         IPaymentChannels.Claim memory claim = _claimOf(terms, amount, 1000);
-        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payee));
+        vm.expectRevert(abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payee));
         vm.prank(relayer);
         channels.closeWithAuthorization(claim, NONCE, FOREVER, signature);
     }
@@ -118,7 +119,7 @@ contract PaymentChannelsClosingTest is ChannelsTest {
         _expectRefusal(
             stranger,
             data,
-            abi.encodeWithSelector(IPaymentChannels.AuthorizationExpired.selector, deadline)
+            abi.encodeWithSelector(ITokenCustody.AuthorizationExpired.selector, deadline)
         );
         vm.warp(deadline);
         _send(stranger, data);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {PaymentChannels} from "../../contracts/PaymentChannels.sol";
 import {IPaymentChannels} from "../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../contracts/interfaces/ITokenCustody.sol";
 import {GasToken} from "../../contracts/test/GasToken.sol";
 import {SkewedToken} from "../../contracts/test/SkewedToken.sol";
 import {ChannelsTest} from "./utils/ChannelsTest.sol";
@@ -67,7 +68,7 @@ contract PaymentChannelsFundingTest is ChannelsTest {
         deposit = uint128(bound(deposit, 1, MAX_DEPOSIT));
         // Precompiles answer, so they fail in another way.
         vm.assume(nothing.code.length == 0 && uint160(nothing) > type(uint16).max);
-        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.InvalidToken.selector, nothing));
+        vm.expectRevert(abi.encodeWithSelector(ITokenCustody.InvalidToken.selector, nothing));
         vm.prank(payer);
         channels.open(payee, nothing, deposit, 0, signer);
     }
@@ -80,7 +81,7 @@ contract PaymentChannelsFundingTest is ChannelsTest {
         _fund(payer, address(skewed), deposit);
 
         uint256 received = uint256(int256(deposit) + skew);
-        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.UnexpectedTransferAmount.selector, received, deposit));
+        vm.expectRevert(abi.encodeWithSelector(ITokenCustody.UnexpectedTransferAmount.selector, received, deposit));
         vm.prank(payer);
         channels.open(payee, address(skewed), uint128(deposit), 0, signer);
     }

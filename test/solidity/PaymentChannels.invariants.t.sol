@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../contracts/interfaces/ITokenCustody.sol";
 import {BlocklistToken} from "../../contracts/test/BlocklistToken.sol";
 import {GasToken} from "../../contracts/test/GasToken.sol";
 import {ChannelsHandler} from "./handlers/ChannelsHandler.sol";
@@ -350,7 +351,7 @@ contract PaymentChannelsInvariantsTest is Test {
             IPaymentChannels.requestClose.selector,
             IPaymentChannels.requestCloseWithAuthorization.selector,
             IPaymentChannels.withdraw.selector,
-            IPaymentChannels.claimCredit.selector
+            ITokenCustody.claimCredit.selector
         ];
         selectors = new bytes4[](all.length);
         for (uint256 i = 0; i < all.length; ++i) selectors[i] = all[i];
@@ -360,7 +361,7 @@ contract PaymentChannelsInvariantsTest is Test {
     function _errors() private pure returns (bytes4[] memory selectors) {
         bytes4[23] memory all = [
             IPaymentChannels.InvalidPayee.selector,
-            IPaymentChannels.InvalidToken.selector,
+            ITokenCustody.InvalidToken.selector,
             IPaymentChannels.ZeroDeposit.selector,
             IPaymentChannels.DepositOverflow.selector,
             IPaymentChannels.ChannelAlreadyExists.selector,
@@ -372,13 +373,13 @@ contract PaymentChannelsInvariantsTest is Test {
             IPaymentChannels.AmountBelowSettled.selector,
             IPaymentChannels.AmountExceedsEntitlement.selector,
             IPaymentChannels.AmountExceedsDeposit.selector,
-            IPaymentChannels.InvalidSignature.selector,
+            ITokenCustody.InvalidSignature.selector,
             IPaymentChannels.NonceMismatch.selector,
-            IPaymentChannels.AuthorizationExpired.selector,
+            ITokenCustody.AuthorizationExpired.selector,
             IPaymentChannels.CloseAlreadyRequested.selector,
             IPaymentChannels.CloseNotRequested.selector,
             IPaymentChannels.CloseNotReady.selector,
-            IPaymentChannels.NoCredit.selector,
+            ITokenCustody.NoCredit.selector,
             BlocklistToken.Blocked.selector,
             GasToken.AuthorizationUsedAlready.selector,
             GasToken.InvalidAuthorizationSignature.selector

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../contracts/interfaces/ITokenCustody.sol";
 import {BlocklistToken} from "../../contracts/test/BlocklistToken.sol";
 import {GasLadder} from "../../contracts/test/GasLadder.sol";
 import {HungryToken} from "../../contracts/test/HungryToken.sol";
@@ -31,7 +32,7 @@ contract PaymentChannelsPayoutsTest is ChannelsTest {
             uint256 amount = bound(amounts[i], 1, MAX_DEPOSIT);
             _open(_terms(i), amount);
             vm.expectEmit();
-            emit IPaymentChannels.CreditAdded(address(blocklist), payee, amount);
+            emit ITokenCustody.CreditAdded(address(blocklist), payee, amount);
             _settle(_terms(i), amount);
             total += amount;
             assertEq(channels.credit(address(blocklist), payee), total, "credit");
@@ -42,14 +43,14 @@ contract PaymentChannelsPayoutsTest is ChannelsTest {
 
         _block(payee, false);
         vm.expectEmit();
-        emit IPaymentChannels.CreditClaimed(address(blocklist), payee, total);
+        emit ITokenCustody.CreditClaimed(address(blocklist), payee, total);
         _send(caller, data);
         assertEq(blocklist.balanceOf(payee), total, "paid");
         assertEq(channels.credit(address(blocklist), payee), 0, "credit afterwards");
         _expectRefusal(
             caller,
             data,
-            abi.encodeWithSelector(IPaymentChannels.NoCredit.selector, address(blocklist), payee)
+            abi.encodeWithSelector(ITokenCustody.NoCredit.selector, address(blocklist), payee)
         );
     }
 
@@ -62,10 +63,10 @@ contract PaymentChannelsPayoutsTest is ChannelsTest {
         vm.assume(account != payee);
         address[2] memory tokens = [inToken, address(blocklist)];
         for (uint256 i = 0; i < 2; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.NoCredit.selector, tokens[i], account));
+            vm.expectRevert(abi.encodeWithSelector(ITokenCustody.NoCredit.selector, tokens[i], account));
             channels.claimCredit(tokens[i], account);
         }
-        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.NoCredit.selector, address(token), payee));
+        vm.expectRevert(abi.encodeWithSelector(ITokenCustody.NoCredit.selector, address(token), payee));
         channels.claimCredit(address(token), payee);
     }
 
@@ -145,7 +146,7 @@ contract PaymentChannelsPayoutsTest is ChannelsTest {
         assertTrue(gasLeft < MIN_GAS_LEFT, "refused with gas left");
         assertEq(
             result,
-            abi.encodeWithSelector(IPaymentChannels.InsufficientPayoutGas.selector, gasLeft, MIN_GAS_LEFT),
+            abi.encodeWithSelector(ITokenCustody.InsufficientPayoutGas.selector, gasLeft, MIN_GAS_LEFT),
             "refused by another error"
         );
     }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../contracts/interfaces/ITokenCustody.sol";
 import {ChannelsTest} from "./utils/ChannelsTest.sol";
 
 contract PaymentChannelsSettlingTest is ChannelsTest {
@@ -191,7 +192,7 @@ contract PaymentChannelsSettlingTest is ChannelsTest {
 
         claim.amount = uint128(amount);
         if (amount != signed) {
-            vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payee));
+            vm.expectRevert(abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payee));
             vm.prank(stranger);
             channels.settleWithAuthorization(claim, NONCE, FOREVER, signature);
         }
@@ -228,7 +229,7 @@ contract PaymentChannelsSettlingTest is ChannelsTest {
                 : abi.encodeCall(channels.settleWithAuthorization, (claim, NONCE, deadline, signature));
 
         vm.warp(deadline + late);
-        bytes memory refusal = abi.encodeWithSelector(IPaymentChannels.AuthorizationExpired.selector, deadline);
+        bytes memory refusal = abi.encodeWithSelector(ITokenCustody.AuthorizationExpired.selector, deadline);
         _expectRefusal(stranger, data, refusal);
         vm.warp(deadline);
         _send(stranger, data);

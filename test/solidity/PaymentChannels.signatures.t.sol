@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {PaymentChannels} from "../../contracts/PaymentChannels.sol";
 import {IPaymentChannels} from "../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../contracts/interfaces/ITokenCustody.sol";
 import {ERC1271Wallet} from "../../contracts/test/ERC1271Wallet.sol";
 import {HostileSigner} from "../../contracts/test/HostileSigner.sol";
 import {ChannelsTest} from "./utils/ChannelsTest.sol";
@@ -65,13 +66,13 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
             _expectRefusal(
                 payee,
                 data,
-                abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, terms.authorizedSigner)
+                abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, terms.authorizedSigner)
             );
         }
         // A batch takes keys only: one claim's wallet could burn the gas of all.
         (address caller, bytes memory batch) = _encodeSettle(Route.Batch, claim);
         vm.expectEmit();
-        emit IPaymentChannels.ClaimSkipped(_idOf(terms), IPaymentChannels.InvalidSignature.selector);
+        emit IPaymentChannels.ClaimSkipped(_idOf(terms), ITokenCustody.InvalidSignature.selector);
         _send(caller, batch);
     }
 
@@ -170,7 +171,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
             _signAuthorization(payer, SETTLE_TYPEHASH, id, number, number, number),
             _signAuthorization(payer, CLOSE_TYPEHASH, id, number, number, number)
         ];
-        bytes memory refusal = abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payer);
+        bytes memory refusal = abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payer);
         for (uint256 i = 0; i < 4; ++i) {
             IPaymentChannels.Claim memory claim = IPaymentChannels.Claim(
                 terms,
@@ -200,7 +201,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
             uint128(amount),
             signature
         );
-        bytes memory refusal = abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, signer);
+        bytes memory refusal = abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, signer);
         _expectRefusal(terms.payee, abi.encodeCall(channels.settle, (claim)), refusal);
         _expectRefusal(terms.payee, abi.encodeCall(channels.close, (claim)), refusal);
         (address caller, bytes memory data) = _encodeSettle(Route.Authorization, claim);
@@ -220,7 +221,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
         );
 
         IPaymentChannels.Claim memory claim = _claimOf(terms, amount, amount);
-        bytes memory refusal = abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payee);
+        bytes memory refusal = abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payee);
         bytes memory signature = _signUnder(
             domain,
             payee,
@@ -241,7 +242,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
         _expectRefusal(
             relayer,
             abi.encodeCall(channels.requestCloseWithAuthorization, (terms, uint64(FOREVER), signature)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payer)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payer)
         );
     }
 
@@ -278,7 +279,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
             isClose
                 ? abi.encodeCall(channels.closeWithAuthorization, (claim, nonce, deadline, signature))
                 : abi.encodeCall(channels.settleWithAuthorization, (claim, nonce, deadline, signature)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, accused)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, accused)
         );
         _assertChannel(_terms(1), 1000, 0, 0, false);
     }
@@ -305,7 +306,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
         _expectRefusal(
             relayer,
             abi.encodeCall(channels.requestCloseWithAuthorization, (changed, deadline, signature)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payer)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payer)
         );
         _assertChannel(terms, 1000, 0, 0, false);
     }
@@ -331,7 +332,7 @@ contract PaymentChannelsSignaturesTest is ChannelsTest {
         _expectRefusal(
             payee,
             abi.encodeCall(channels.settle, (claim)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, signer)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, signer)
         );
     }
 

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../../../contracts/interfaces/IPaymentChannels.sol";
+import {ITokenCustody} from "../../../contracts/interfaces/ITokenCustody.sol";
 import {GasToken} from "../../../contracts/test/GasToken.sol";
 import {ChannelsActions} from "./ChannelsActions.sol";
 
@@ -46,7 +47,7 @@ contract ChannelsHandler is ChannelsActions {
             isClose
                 ? abi.encodeCall(channels.closeWithAuthorization, (claim, caller, FOREVER, signature))
                 : abi.encodeCall(channels.settleWithAuthorization, (claim, caller, FOREVER, signature)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, claim.terms.payee)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, claim.terms.payee)
         );
     }
 
@@ -86,7 +87,7 @@ contract ChannelsHandler is ChannelsActions {
         _refuse(
             _any(everybody, caller),
             abi.encodeCall(channels.requestCloseWithAuthorization, (_ghost(index).terms, deadline, signature)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, payer)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, payer)
         );
     }
 
@@ -113,7 +114,7 @@ contract ChannelsHandler is ChannelsActions {
         _refuse(
             _any(everybody, caller),
             calls[which % 3],
-            abi.encodeWithSelector(IPaymentChannels.AuthorizationExpired.selector, deadline)
+            abi.encodeWithSelector(ITokenCustody.AuthorizationExpired.selector, deadline)
         );
     }
 
@@ -138,7 +139,7 @@ contract ChannelsHandler is ChannelsActions {
         _refuse(
             claim.terms.payee,
             isClose ? abi.encodeCall(channels.close, (claim)) : abi.encodeCall(channels.settle, (claim)),
-            abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, signer)
+            abi.encodeWithSelector(ITokenCustody.InvalidSignature.selector, signer)
         );
     }
 
@@ -315,7 +316,7 @@ contract ChannelsHandler is ChannelsActions {
         }
         if (which == 4) {
             terms.token = vm.addr(bound(seed, 1, type(uint128).max));
-            expected = abi.encodeWithSelector(IPaymentChannels.InvalidToken.selector, terms.token);
+            expected = abi.encodeWithSelector(ITokenCustody.InvalidToken.selector, terms.token);
         }
         _refuse(terms.payer, _encodeOpen(terms, deposit, false), expected);
     }
@@ -359,7 +360,7 @@ contract ChannelsHandler is ChannelsActions {
         _refuse(
             _any(everybody, caller),
             abi.encodeCall(channels.claimCredit, (inToken, account)),
-            abi.encodeWithSelector(IPaymentChannels.NoCredit.selector, inToken, account)
+            abi.encodeWithSelector(ITokenCustody.NoCredit.selector, inToken, account)
         );
     }
 
