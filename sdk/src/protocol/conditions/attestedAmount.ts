@@ -2,10 +2,12 @@ import type { Address, Hex } from "viem";
 
 import { type AttestationLocation, verifyVerdict } from "../verdict.ts";
 import { createAbiReader } from "./abiReader.ts";
+import { kthLargest } from "./kthLargest.ts";
 
 /**
- * The contract's rule: of the verdicts that count, the `threshold`-th highest amount. One that does not count is skipped,
- * wherever it stands, so that more evidence never lowers the amount.
+ * The contract's rule: each evaluator counts with the highest of its verdicts that count, and due is the `threshold`-th
+ * highest of these. A verdict that does not count is passed over, wherever it stands, so that more evidence never lowers
+ * the amount.
  *
  * @returns Base units; may be above the payment's amount.
  * @throws {MalformedDataError} when the evidence cannot be decoded.
@@ -23,19 +25,15 @@ export async function attestedAmount(
 ): Promise<bigint> {
   const { condition, chainId, evaluators, threshold, specHash, judgeBy, paymentId, evidence } = parameters;
   const { deliverableHash, attestations } = decodeEvidence(evidence);
-  const amounts: bigint[] = [];
-  let next = 0;
+  const amounts = evaluators.map(() => 0n);
   for (const { evaluator, amount, issuedAt, signature } of attestations) {
-    const signer = evaluators[evaluator];
-    if (evaluator < next || signer === undefined || issuedAt > judgeBy) continue;
+    const [signer, best] = [evaluators[evaluator], amounts[evaluator]];
+    // What would raise nothing costs no recovery: evidence may be long and hostile.
+    if (signer === undefined || best === undefined || issuedAt > judgeBy || amount <= best) continue;
     const verdict = { condition, chainId, paymentId, specHash, deliverableHash, amount, issuedAt };
-    if (!(await verifyVerdict({ ...verdict, signature, signer }))) continue;
-    amounts.push(amount);
-    next = evaluator + 1;
+    if (await verifyVerdict({ ...verdict, signature, signer })) amounts[evaluator] = amount;
   }
-  // Not a difference: amounts are wider than a number.
-  amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
-  return amounts[threshold - 1] ?? 0n;
+  return kthLargest(amounts, threshold);
 }
 
 function decodeEvidence(evidence: Hex) {

@@ -5,6 +5,7 @@ import type { InvalidFieldError } from "../assertField.ts";
 import { createAbiReader } from "./abiReader.ts";
 import { type Condition, type ConditionOf, isWhole, toCondition } from "./condition.ts";
 import { InvalidConditionError, InvalidEvidenceError } from "./errors.ts";
+import { kthLargest } from "./kthLargest.ts";
 
 /** The most children the contract asks. */
 const maxChildren = 8;
@@ -68,9 +69,7 @@ export function kthOf(parameters: kthOf.Parameters): kthOf.ReturnType {
       const amounts = await Promise.all(
         children.map((child, i) => child.amountDue({ paymentId, amount, evidence: parts[i] ?? "0x" })),
       );
-      // Not a difference: amounts are wider than a number.
-      amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
-      return amounts[k - 1] ?? 0n;
+      return kthLargest(amounts, k);
     },
   });
 }
