@@ -51,6 +51,26 @@ export {
   signReceiveWithAuthorization,
   topUpAuthorizationNonce,
 } from "./receiveWithAuthorization.ts";
+export { addEvidence, type EvidenceJudgement, type EvidenceRefusal } from "./rules/addEvidence.ts";
+export type { ChannelFacts } from "./rules/channelFacts.ts";
+export { estimateClaimGas } from "./rules/claimGas.ts";
+export { entitlementOf } from "./rules/entitlementOf.ts";
+export { judgeStatement, type PayeePolicy, type StatementJudgement } from "./rules/judgeStatement.ts";
+export type { ConditionPolicy } from "./rules/newPayments.ts";
+export type { PayerPolicy } from "./rules/payerPolicy.ts";
+export { explainPlanRefusal, type PlanRefusal } from "./rules/planRefusal.ts";
+export { nothingSigned, planStatement, type SignedStatements, type StatementPlan } from "./rules/planStatement.ts";
+export { proveDue } from "./rules/proveDue.ts";
+export { setWork, type WorkJudgement } from "./rules/setWork.ts";
+export {
+  type AcceptedStatement,
+  type DroppedPayment,
+  nothingAccepted,
+  type StandingPayment,
+  type StatedPayment,
+} from "./rules/statement.ts";
+export { explainStatementRefusal, type StatementRefusal } from "./rules/statementRefusal.ts";
+export { unprovenWork } from "./rules/unprovenWork.ts";
 export {
   hashSettleAuthorization,
   type SettleAuthorization,
