@@ -8,7 +8,6 @@ import {
   attestation,
   explainStatementRefusal,
   InvalidFieldError,
-  judgeStatement,
   nothingAccepted,
   review,
   setWork,
@@ -238,7 +237,7 @@ describe("judgeStatement: new payments", () => {
     const kth = anyOf([lock], { condition: contracts.kth });
     expectAccepted(adding(payment(1, 100n, kth)));
     const { hashlock: _, ...others } = contracts;
-    const unknown = { code: "condition-unknown", ref: refOf(1), condition: lock.address.toLowerCase() } as const;
+    const unknown = { code: "condition-unknown", ref: refOf(1), condition: lock.address.toLowerCase() as Hex } as const;
     for (const condition of [lock, kth])
       expectRefused({ ...adding(payment(1, 100n, condition)), policy: { contracts: others } }, unknown);
     const malformed = { code: "parameters-malformed", ref: refOf(1) } as const;
@@ -287,7 +286,7 @@ describe("judgeStatement: new payments", () => {
 
   it("can be claimed together for 3,000,000 gas", () => {
     const ticked = ticks({ condition: contracts.ticks, root: zeroHash, tickAmount: 1n, tickCount: 10_000 });
-    const payments = Array.from({ length: 4 }, (_, n) => payment(n, 1n, ticked));
+    const payments = Array.from({ length: 5 }, (_, n) => payment(n, 1n, ticked));
     const judgement = judge({ statement: { payments } });
     expect(judgement).to.have.nested.property("reason.code", "claim-gas-too-high");
     const { reason } = judgement as { reason: Extract<StatementRefusal, { code: "claim-gas-too-high" }> };

@@ -133,11 +133,11 @@ describe("planStatement: payments", () => {
     expectRefused({ add: many }, { code: "too-many-payments", count: 17, most: 16 });
     expect(sign({ add: many.slice(1) }).payments).to.have.length(16);
     const long = ticks({ condition: contracts.ticks, root: zeroHash, tickAmount: 1n, tickCount: 10_000 });
-    const heavy = plan({ add: [1, 2, 3, 4].map((n) => add(n, 1n, long)) });
+    const heavy = plan({ add: [1, 2, 3, 4, 5].map((n) => add(n, 1n, long)) });
     const { reason } = heavy as { reason: Extract<PlanRefusal, { code: "claim-gas-too-high" }> };
     expect(reason).to.include({ code: "claim-gas-too-high", most: 3_000_000n });
-    expectRefused({ add: [1, 2, 3, 4].map((n) => add(n, 1n, long)) }, reason);
-    expect(sign({ add: [1, 2, 3].map((n) => add(n, 1n, long)) }).payments).to.have.length(3);
+    expectRefused({ add: [1, 2, 3, 4, 5].map((n) => add(n, 1n, long)) }, reason);
+    expect(sign({ add: [1, 2, 3, 4].map((n) => add(n, 1n, long)) }).payments).to.have.length(4);
   });
 });
 
