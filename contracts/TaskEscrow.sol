@@ -62,14 +62,14 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
         if (task.amount == 0) revert ZeroAmount();
         if (task.amount > type(uint104).max) revert AmountOverflow(task.amount, type(uint104).max);
         if (task.provider == address(0) || task.provider == address(this)) revert InvalidProvider(task.provider);
-        uint256 latest = block.timestamp + MAX_DURATION;
-        if (task.deadline < block.timestamp || task.deadline > latest) {
-            revert InvalidDeadline(task.deadline, block.timestamp, latest);
+        if (task.deadline < block.timestamp || task.deadline > block.timestamp + MAX_DURATION) {
+            revert InvalidDeadline(task.deadline, block.timestamp, block.timestamp + MAX_DURATION);
         }
         taskId = _taskId(task);
-        if (_tasks[taskId].funded != 0) revert TaskAlreadyExists(taskId);
+        TaskState storage state = _tasks[taskId];
+        if (state.funded != 0) revert TaskAlreadyExists(taskId);
 
-        _tasks[taskId] = TaskState(uint104(task.amount), 0, false);
+        state.funded = uint104(task.amount);
         emit TaskFunded(
             taskId,
             task.client,
@@ -88,7 +88,8 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
     /// @inheritdoc ITaskEscrow
     function release(Task calldata task, uint128 cumulativeAmount) external nonReentrant {
         _requireClient(task);
-        _release(task, _taskId(task), cumulativeAmount);
+        bytes32 taskId = _taskId(task);
+        _release(task, taskId, _requireOpen(taskId), cumulativeAmount);
     }
 
     /// @inheritdoc ITaskEscrow
@@ -102,13 +103,13 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
         bytes32 taskId = _taskId(task);
         bytes32 structHash = keccak256(abi.encode(RELEASE_TYPEHASH, taskId, cumulativeAmount, deadline));
         _requireSignature(task.client, _hashTypedDataV4(structHash), clientSignature);
-        _release(task, taskId, cumulativeAmount);
+        _release(task, taskId, _requireOpen(taskId), cumulativeAmount);
     }
 
     /// @inheritdoc ITaskEscrow
     function claim(Task calldata task, bytes calldata parameters, bytes calldata evidence) external nonReentrant {
         bytes32 taskId = _taskId(task);
-        _requireOpen(taskId);
+        TaskState memory state = _requireOpen(taskId);
         if (block.timestamp > task.deadline) revert DeadlinePassed(task.deadline);
         bytes32 parametersHash = keccak256(parameters);
         if (parametersHash != task.parametersHash) revert ParametersMismatch(parametersHash, task.parametersHash);
@@ -118,12 +119,16 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
             task.amount,
             abi.encodeCall(ICondition.amountDue, (taskId, task.amount, parameters, evidence))
         );
-        _release(task, taskId, due);
+        _release(task, taskId, state, due);
     }
 
     /// The one place where `released` grows.
-    function _release(Task calldata task, bytes32 taskId, uint256 cumulativeAmount) private {
-        TaskState memory state = _requireOpen(taskId);
+    function _release(
+        Task calldata task,
+        bytes32 taskId,
+        TaskState memory state,
+        uint256 cumulativeAmount
+    ) private {
         if (cumulativeAmount > state.funded) revert AmountExceedsFunded(cumulativeAmount, state.funded);
         if (cumulativeAmount <= state.released) revert ReleaseNotIncreasing(cumulativeAmount, state.released);
 
@@ -191,7 +196,15 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
         if (state.closed) revert TaskAlreadyClosed(taskId);
     }
 
-    function _taskId(Task calldata task) private view returns (bytes32) {
-        return keccak256(abi.encode(task, address(this), block.chainid));
+    /// `keccak256(abi.encode(task, address(this), block.chainid))`, without looking at each field. Funding reads them all, so
+    /// a task with set bits beside an address or a number cannot be funded, and everything else finds no such task.
+    function _taskId(Task calldata task) private view returns (bytes32 taskId) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, task, 0x100)
+            mstore(add(free, 0x100), address())
+            mstore(add(free, 0x120), chainid())
+            taskId := keccak256(free, 0x140)
+        }
     }
 }

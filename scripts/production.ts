@@ -1,6 +1,7 @@
 // Builds the contracts under the production profile, in folders of their own, and runs scripts against that build:
 // `node scripts/production.ts scripts/gas.ts --check`.
 import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 
 import { hardhat } from "./hardhat.ts";
 
@@ -14,6 +15,8 @@ function run(args: string[]): void {
 /** What is deployed, and the token that gas is measured with. */
 const contracts = [
   "contracts/PaymentChannels.sol",
+  "contracts/TaskEscrow.sol",
+  ...readdirSync("contracts/conditions").map((file) => `contracts/conditions/${file}`),
   "contracts/token/MockDigitalYuan.sol",
   "contracts/test/GasToken.sol",
 ];
