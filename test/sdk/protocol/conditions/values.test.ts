@@ -325,8 +325,12 @@ describe("review", () => {
   it("has empty evidence, and what is due is not known off chain, nested or not", async () => {
     const value = review(reviewed);
     expect(value.encodeEvidence()).to.equal("0x");
-    for (const condition of [value, anyOf([lock, value], combined)]) {
-      const evidence = condition.kind === "kth" ? condition.encodeEvidence([]) : "0x";
+    const any = anyOf([lock, value], combined);
+    for (const [condition, evidence] of [
+      [value, "0x"],
+      [any, "0x"],
+      [any, any.encodeEvidence([])],
+    ] as const) {
       const error = await rejection(condition.amountDue({ paymentId, amount: 1n, evidence }));
       expect(error).to.be.instanceOf(ConditionOnChainError).and.include({ code: "condition-on-chain" });
     }
