@@ -6,7 +6,7 @@ import { createRandom } from "../random.ts";
 import { type Contracts, corrupt, createSamples, paymentId } from "./samples.ts";
 
 /** A few in every test run; `npm run test:deep` asks for more. */
-const cases = Number(process.env.SUBFEN_CONDITION_CASES ?? 300);
+const cases = Number(process.env.SUBFEN_CONDITION_CASES ?? 200);
 const abi = parseAbi(["function amountDue(bytes32, uint128, bytes, bytes) view returns (uint128)"]);
 
 describe("amountDue of conditions as values", function () {
