@@ -1,6 +1,7 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
-// model, proofs of the arithmetic, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain. Two at a time,
-// since each leaves a core idle; what one prints is shown when it ends.
+// model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
+// with their contracts, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain.
+// Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
 import { capture, hardhat } from "./hardhat.ts";
@@ -12,6 +13,16 @@ const model = (seeds: string): Run => ({
   args: [...hardhat, "test", "mocha", "--no-compile", "test/model/contracts.test.ts"],
   env: { SUBFEN_SEEDS: seeds },
 });
+const rules: Run = {
+  name: "rules for statements",
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/model/statementRules.test.ts"],
+  env: { SUBFEN_SEEDS: "1,2,3,4,5,6" },
+};
+const conditions: Run = {
+  name: "conditions in TypeScript and on chain",
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/sdk/protocol/conditions/contracts.test.ts"],
+  env: { SUBFEN_CONDITION_CASES: "5000" },
+};
 const crash = (what: string): Run => ({
   name: `a ${what} that is killed`,
   args: [...hardhat, "test", "mocha", "--no-compile", `test/crash/${what}.test.ts`],
@@ -20,6 +31,8 @@ const crash = (what: string): Run => ({
 const runs: Run[] = [
   model("1,2,3,4,5"),
   model("6,7,8,9,10"),
+  rules,
+  conditions,
   crash("gateway"),
   crash("buyer"),
   crash("chain"),

@@ -116,11 +116,7 @@ contract PaymentChannelsClosingTest is ChannelsTest {
         bytes memory data = abi.encodeCall(channels.requestCloseWithAuthorization, (terms, deadline, signature));
 
         vm.warp(uint256(deadline) + late);
-        _expectRefusal(
-            stranger,
-            data,
-            abi.encodeWithSelector(ITokenCustody.AuthorizationExpired.selector, deadline)
-        );
+        _expectRefusal(stranger, data, abi.encodeWithSelector(ITokenCustody.AuthorizationExpired.selector, deadline));
         vm.warp(deadline);
         _send(stranger, data);
         _assertChannel(terms, 1000, 0, deadline, false);

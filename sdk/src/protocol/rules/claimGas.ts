@@ -1,0 +1,80 @@
+import type { Hex } from "viem";
+
+import type { Condition } from "../conditions/condition.ts";
+
+/** Transaction, signature, transfer and bookkeeping of a claim without payments. */
+const baseGas = 120_000n;
+/** A payment beside its condition: its place in the calldata, its hash, the call. */
+const paymentGas = 10_000n;
+/** Bytes of calldata are counted at the price of those that are not zero. */
+const byteGas = 16n;
+
+/**
+ * Estimates from above what a claim costs with the evidence for everything in it.
+ *
+ * @param conditions - The conditions of all payments.
+ * @returns Gas of `settleConditional`, the transaction's own included.
+ * @example
+ * import { estimateClaimGas, hashlock, hashPreimage } from "subfen";
+ * import { zeroHash } from "viem";
+ *
+ * const lock = hashlock({
+ *   condition: "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0",
+ *   sha256Hash: hashPreimage(zeroHash),
+ * });
+ * estimateClaimGas([lock]) < 3_000_000n; // true
+ */
+export function estimateClaimGas(conditions: readonly Condition[]): estimateClaimGas.ReturnType {
+  return sumClaimGas(conditions.map((condition) => ({ claimGas: estimatePaymentGas(condition) })));
+}
+
+export declare namespace estimateClaimGas {
+  type ReturnType = bigint;
+}
+
+/** @internal */
+export function sumClaimGas(payments: readonly { claimGas: bigint }[]): bigint {
+  return payments.reduce((sum, { claimGas }) => sum + claimGas, baseGas);
+}
+
+/** @internal */
+export function estimatePaymentGas(condition: Condition): bigint {
+  const { gas, evidenceSize } = costOf(condition);
+  return paymentGas + calldataGas(condition.parameters) + evidenceSize * byteGas + gas;
+}
+
+/** What a condition needs: gas of its execution, and bytes of full evidence. */
+type Cost = { gas: bigint; evidenceSize: bigint };
+
+function costOf(condition: Condition): Cost {
+  switch (condition.kind) {
+    case "hashlock":
+      return { gas: 5_000n, evidenceSize: 32n };
+    case "ticks":
+      return { gas: 5_000n + 70n * BigInt(condition.tickCount), evidenceSize: 64n };
+    case "attestation": {
+      const [n, k] = [BigInt(condition.evaluators.length), BigInt(condition.threshold)];
+      return { gas: 8_000n + 600n * n + k * (9_000n + 200n * n), evidenceSize: 96n + 288n * k };
+    }
+    case "kth": {
+      let [gas, evidenceSize] = [10_000n, 64n];
+      for (const child of condition.children) {
+        const cost = costOf(child);
+        gas += 8_000n + cost.gas + 3n * (BigInt(child.parameters.length / 2) + cost.evidenceSize);
+        evidenceSize += 96n + cost.evidenceSize;
+      }
+      return { gas, evidenceSize };
+    }
+    case "review":
+      return { gas: 10_000n, evidenceSize: 0n };
+  }
+}
+
+function calldataGas(data: Hex): bigint {
+  const zeros =
+    data
+      .slice(2)
+      .match(/../g)
+      ?.filter((byte) => byte === "00").length ?? 0;
+  return BigInt(data.length / 2 - 1) * byteGas - BigInt(zeros) * (byteGas - 4n);
+}
