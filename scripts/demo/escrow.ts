@@ -99,8 +99,8 @@ async function buildInMilestones(chain: DemoChain, client: DemoClient, provider:
     const { verdict, signature, report } = await evaluator.evaluate({ paymentId, amount, spec, deliverable, judgeBy });
     if (verdict.amount === 0n) {
       await provider.confirmTransaction({ hash: await provider.refundTask({ contract, task }) });
-      const { exitCode } = report.saw as { exitCode?: number };
-      outcomes.push({ name, why: `its test exits with ${exitCode}: given back`, paid: 0n, refunded: amount });
+      const { code } = report.saw as { code?: number };
+      outcomes.push({ name, why: `its test exits with ${code}: given back`, paid: 0n, refunded: amount });
       continue;
     }
     const { deliverableHash, issuedAt } = verdict;
