@@ -85,8 +85,13 @@ export type EscrowWorld = Awaited<ReturnType<typeof deployEscrow>>;
 
 type Party = keyof EscrowWorld["parties"];
 
+type Issuable = {
+  mint: PlainToken["mint"];
+  connect(owner: EscrowWorld["client"]): { approve: PlainToken["approve"] };
+};
+
 /** A token with faults, with money for the client, approved. */
-export async function issueTo<token extends Pick<PlainToken, "mint" | "approve" | "connect">>(
+export async function issueTo<token extends Issuable>(
   { client, parties }: EscrowWorld,
   token: token,
   amount = 100n * AMOUNT,
