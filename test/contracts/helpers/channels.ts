@@ -80,6 +80,26 @@ type Vectors = {
     signature: string;
   };
   topUpWithAuthorization: { additionalDeposit: string; topUpSalt: string; nonce: string };
+  conditionalVouchers: {
+    cumulativeAmount: string;
+    payments: { ref: string; condition: string; parametersHash: string; amount: string }[];
+    digest: string;
+    signature: string;
+    paymentIds: string[];
+    structHashes: string[];
+  }[];
+  verdictDomain: Vectors["domain"];
+  verdicts: {
+    evaluator: string;
+    paymentId: string;
+    specHash: string;
+    deliverableHash: string;
+    amount: string;
+    issuedAt: string;
+    digest: string;
+    signature: string;
+  }[];
+  tickChain: { paymentId: string; tickCount: number; root: string; x16: string; x1: string; x7: string };
 };
 
 type SignedAuthorization = {

@@ -22,6 +22,19 @@ type Surroundings<party extends string> = {
   token: Balances;
 };
 
+/** The contract's events in a transaction, all of them, in order. */
+export async function emittedBy(
+  contract: BaseContract,
+  transaction: Promise<ContractTransactionResponse>,
+): Promise<unknown[][]> {
+  const { logs } = (await (await transaction).wait())!;
+  const emitter = await contract.getAddress();
+  return logs
+    .filter(({ address }) => address === emitter)
+    .map((log) => contract.interface.parseLog(log)!)
+    .map(({ name, args }) => [name, ...args]);
+}
+
 /** Asserts all that a transaction did: the contract's events and everybody's balance. */
 export async function expectEffectsOn<party extends string>(
   { contract, parties, token: usualToken }: Surroundings<party>,
@@ -29,13 +42,7 @@ export async function expectEffectsOn<party extends string>(
   { events, balances = {}, token = usualToken }: Effects<party>,
 ): Promise<void> {
   const receipt = (await (await transaction).wait())!;
-  const emitter = await contract.getAddress();
-
-  const emitted = receipt.logs
-    .filter(({ address }) => address === emitter)
-    .map((log) => contract.interface.parseLog(log)!)
-    .map(({ name, args }) => [name, ...args]);
-  expect(emitted).to.deep.equal(events);
+  expect(await emittedBy(contract, transaction)).to.deep.equal(events);
 
   const changes: Partial<Record<party, bigint>> = {};
   for (const party of Object.keys(parties) as party[]) {
