@@ -223,6 +223,20 @@ describe("AttestationCondition", () => {
     expect(await ask(world, all, { threshold: 255 })).to.equal(0n);
   });
 
+  it("without a k-th evaluator it answers that nothing is due, and does not fail", async () => {
+    const world = await loadFixture(deployed);
+    const evidence = attestationEvidence(DELIVERABLE, [await attest(world, 0, 600n)]);
+    for (const threshold of [0, 5, 255])
+      expect(
+        await world.attestation.amountDue(
+          PAYMENT,
+          AMOUNT,
+          attestationParameters(addresses, threshold, SPEC, JUDGE_BY),
+          evidence,
+        ),
+      ).to.equal(0n);
+  });
+
   it("an evaluator counts once, with its highest verdict", async () => {
     const world = await loadFixture(deployed);
     const [low, high] = [await attest(world, 0, 300n), await attest(world, 0, 700n)];

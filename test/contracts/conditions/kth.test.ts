@@ -70,6 +70,22 @@ describe("KthCondition", () => {
     expect(await ask(world, 1, [], "0x")).to.equal(0n);
   });
 
+  it("without a k-th child, or with too many or too much evidence, it answers that nothing is due", async () => {
+    const world = await loadFixture(deployed);
+    const { child, kth } = world;
+    for (const [k, children, given] of [
+      [0, 2, 2],
+      [3, 2, 2],
+      [1, 0, 0],
+      [1, 9, 9],
+      [1, 2, 3],
+    ] as const) {
+      const parameters = kthParameters(k, Array<Child>(children).fill(child));
+      const evidence = kthEvidence(Array<string>(given).fill(says(600n)));
+      expect(await kth.amountDue(PAYMENT, AMOUNT, parameters, evidence), `${k} of ${children}`).to.equal(0n);
+    }
+  });
+
   it("eight children are asked, nine are not", async () => {
     const world = await loadFixture(deployed);
     expect(await askFor(world, 1, Array<bigint>(8).fill(600n))).to.equal(600n);
