@@ -62,14 +62,14 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
         if (task.amount == 0) revert ZeroAmount();
         if (task.amount > type(uint104).max) revert AmountOverflow(task.amount, type(uint104).max);
         if (task.provider == address(0) || task.provider == address(this)) revert InvalidProvider(task.provider);
-        uint256 latest = block.timestamp + MAX_DURATION;
-        if (task.deadline < block.timestamp || task.deadline > latest) {
-            revert InvalidDeadline(task.deadline, block.timestamp, latest);
+        if (task.deadline < block.timestamp || task.deadline > block.timestamp + MAX_DURATION) {
+            revert InvalidDeadline(task.deadline, block.timestamp, block.timestamp + MAX_DURATION);
         }
         taskId = _taskId(task);
-        if (_tasks[taskId].funded != 0) revert TaskAlreadyExists(taskId);
+        TaskState storage state = _tasks[taskId];
+        if (state.funded != 0) revert TaskAlreadyExists(taskId);
 
-        _tasks[taskId] = TaskState(uint104(task.amount), 0, false);
+        state.funded = uint104(task.amount);
         emit TaskFunded(
             taskId,
             task.client,

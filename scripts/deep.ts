@@ -9,7 +9,7 @@ type Run = { name: string; args: string[]; env?: Record<string, string> };
 
 const model = (seeds: string): Run => ({
   name: `model, seeds ${seeds}`,
-  args: [...hardhat, "test", "mocha", "--no-compile", "test/model/paymentChannels.test.ts"],
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/model/contracts.test.ts"],
   env: { SUBFEN_SEEDS: seeds },
 });
 const crash = (what: string): Run => ({

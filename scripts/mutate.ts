@@ -38,7 +38,7 @@ const channelTests = [
   // The quickest first: most mutants die in them.
   ["settling", "closing", "funding", "paying", "batch", "signatures", "vectors"].map((n) => `${channels}/${n}.test.ts`),
   ["reentrancy", "payoutGas"].map((name) => `${channels}/${name}.test.ts`),
-  ["test/model/paymentChannels.test.ts"],
+  ["test/model/contracts.test.ts"],
 ];
 
 const escrow = "test/contracts/TaskEscrow";

@@ -1,33 +1,26 @@
 // Random actors for the model test: honest and hostile calls, each told to the contract and to the model alike.
-import {
-  AbiCoder,
-  type BaseWallet,
-  concat,
-  type Interface,
-  keccak256,
-  Signature,
-  type TypedDataDomain,
-  TypedDataEncoder,
-  ZeroAddress,
-} from "ethers";
+import { AbiCoder, type BaseWallet, type Interface, keccak256, Signature, TypedDataEncoder, ZeroAddress } from "ethers";
 
-import type { ChannelModel, ModelAuthorization, ModelClaim, Refusal, Terms } from "./channelModel.ts";
+import type { ChannelModel, ModelClaim, ModelConditionalClaim, Terms } from "./channelModel.ts";
+import { attempt, type Refusal } from "./moneyModel.ts";
+import type { Condition, Payments } from "./payments.ts";
 import type { Random } from "./random.ts";
+import { type FieldTypes, isLowS, type Signing } from "./signing.ts";
 
-/** A call to the contract and what the model says of it. */
+/** A call and what the model says of it. */
 export type Step = {
   name: string;
+  to: string;
   from: string;
   data: string;
   expected: { refusal: Refusal } | { result: void | string[] };
-  terms: readonly Terms[];
+  /** What the contract must say afterwards, word by word. */
+  reads: readonly { data: string; expected: () => readonly bigint[] }[];
 };
 
+/** What all actors play on. */
 export type Stage = {
   random: Random;
-  model: ChannelModel;
-  contract: Interface;
-  contractAddress: string;
   chainId: bigint;
   tokens: readonly string[];
   /** An address without code, used as a token. */
@@ -36,14 +29,16 @@ export type Stage = {
   payees: readonly BaseWallet[];
   signers: readonly BaseWallet[];
   strangers: readonly BaseWallet[];
-  /** Every channel that was ever tried. */
-  known: Terms[];
+  everybody: readonly BaseWallet[];
+  signing: Signing;
+  payments: Payments;
   /** The time of the next block. */
   now: () => number;
+  /** Whether something that ends or begins at this time does so about now; and that time should come to it. */
+  isNear: (time: number) => boolean;
 };
 
 const coder = AbiCoder.defaultAbiCoder();
-const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const voucherTypes = {
   Voucher: [
     { name: "channelId", type: "bytes32" },
@@ -66,48 +61,56 @@ const closeRequestTypes = {
     { name: "deadline", type: "uint64" },
   ],
 };
-const receiveTypes = {
-  ReceiveWithAuthorization: [
-    { name: "from", type: "address" },
-    { name: "to", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "validAfter", type: "uint256" },
-    { name: "validBefore", type: "uint256" },
-    { name: "nonce", type: "bytes32" },
+const paymentTypes = {
+  ConditionalPayment: [
+    { name: "ref", type: "bytes32" },
+    { name: "condition", type: "address" },
+    { name: "parametersHash", type: "bytes32" },
+    { name: "amount", type: "uint128" },
   ],
 };
+const conditionalTypes = {
+  ConditionalVoucher: [
+    { name: "channelId", type: "bytes32" },
+    { name: "cumulativeAmount", type: "uint128" },
+    { name: "payments", type: "ConditionalPayment[]" },
+  ],
+  ...paymentTypes,
+};
+const paymentEncoder = TypedDataEncoder.from(paymentTypes);
 
-type FieldTypes = Record<string, { name: string; type: string }[]>;
+type Payment = { ref: string; condition: Condition; amount: bigint; hash: string };
 
-const encoders = new Map<FieldTypes, TypedDataEncoder>();
-const domainHashes = new Map<string, string>();
+/** What somebody signed for a channel, rightly or not. */
+type Statement = {
+  cumulativeAmount: bigint;
+  payments: readonly Payment[];
+  signature: string;
+  isSigned: boolean;
+};
 
-/** The EIP-712 digest; what does not change is computed once, since a long run signs a hundred thousand statements. */
-function digestOf(domain: TypedDataDomain & { verifyingContract: string }, types: FieldTypes, value: object): string {
-  const encoder = encoders.get(types) ?? TypedDataEncoder.from(types);
-  encoders.set(types, encoder);
-  const key = `${domain.name} ${domain.verifyingContract}`;
-  const domainHash = domainHashes.get(key) ?? TypedDataEncoder.hashDomain(domain);
-  domainHashes.set(key, domainHash);
-  return keccak256(concat(["0x1901", domainHash, encoder.hash(value)]));
-}
-
-/** Makes the function that draws the next step. */
-export function createActors(stage: Stage) {
-  const { random, model, contract, payers, payees, signers, strangers, tokens, known } = stage;
-  const everybody = [...payers, ...payees, ...signers, ...strangers];
+/** Makes the draws of steps of PaymentChannels. `known` gets every channel that was ever tried. */
+export function createChannelActors(
+  stage: Stage,
+  subject: { model: ChannelModel; contract: Interface; address: string; known: Terms[] },
+): (() => Step)[] {
+  const { random, payers, payees, signers, strangers, everybody, tokens, signing } = stage;
+  const { model, contract, address: contractAddress, known } = subject;
+  const { walletOf, spoil, someDeadline } = signing;
   const domain = {
     name: "EVM Payment Channel",
     version: "1",
     chainId: stage.chainId,
-    verifyingContract: stage.contractAddress,
+    verifyingContract: contractAddress,
   };
-  const walletOf = (address: string): BaseWallet | undefined => everybody.find((wallet) => wallet.address === address);
+  const getChannel = contract.getFunction("getChannel")?.selector ?? "";
+  /** Statements live as long as their channels: old ones come back at any time. */
+  const statements = new Map<string, Statement[]>();
 
   function newTerms(): Terms {
     return {
       payer: random.pick(payers).address,
-      payee: random.chance(0.03) ? random.pick([ZeroAddress, stage.contractAddress]) : random.pick(payees).address,
+      payee: random.chance(0.03) ? random.pick([ZeroAddress, contractAddress]) : random.pick(payees).address,
       token: random.chance(0.03) ? stage.noToken : random.pick(tokens),
       salt: random.bytes32(),
       authorizedSigner: random.chance(0.5) ? ZeroAddress : random.pick(signers).address,
@@ -116,12 +119,17 @@ export function createActors(stage: Stage) {
 
   /** Mostly a channel that is open, else any that was ever tried, or one that never was. */
   function someTerms(): Terms {
-    const live = known.slice(-12);
-    return live.length === 0 || random.chance(0.03)
-      ? newTerms()
-      : random.chance(0.9)
-        ? random.pick(live)
-        : random.pick(known);
+    if (known.length === 0 || random.chance(0.03)) return newTerms();
+    const open = known.slice(-40).filter((terms) => {
+      const { deposit, finalized } = model.read(model.idOf(terms));
+      return deposit > 0n && !finalized;
+    });
+    const ripe = open.filter((terms) => {
+      const { closeRequestedAt } = model.read(model.idOf(terms));
+      return closeRequestedAt !== 0 && stage.isNear(closeRequestedAt + model.gracePeriod);
+    });
+    if (ripe.length > 0 && random.chance(0.5)) return random.pick(ripe);
+    return open.length > 0 && random.chance(0.85) ? random.pick(open.slice(-8)) : random.pick(known);
   }
 
   function amountFor(terms: Terms): bigint {
@@ -143,25 +151,8 @@ export function createActors(stage: Stage) {
     return BigInt(1 + random.below(100_000));
   }
 
-  /** A signature in one of the forms that must not be accepted, now and then. */
-  function spoil(good: string): { signature: string; isGood: boolean } {
-    if (random.chance(0.85)) return { signature: good, isGood: true };
-    const { r, s, v } = Signature.from(good);
-    const highS = `0x${(order - BigInt(s)).toString(16).padStart(64, "0")}`;
-    const join = (...parts: string[]): string => `0x${parts.map((part) => part.replace(/^0x/, "")).join("")}`;
-    const bad = random.pick([
-      join(r, highS, v === 27 ? "1c" : "1b"),
-      join(r, s, v === 27 ? "1c" : "1b"),
-      join(r, s, v === 27 ? "00" : "01"),
-      join(r, s),
-      join(r, s, "1b1b"),
-      "0x",
-    ]);
-    return { signature: bad, isGood: false };
-  }
-
   function signWith(wallet: BaseWallet, types: FieldTypes, value: object): string {
-    return wallet.signingKey.sign(digestOf(domain, types, value)).serialized;
+    return signing.sign(wallet, domain, types, value);
   }
 
   /** A claim as the contract and as the model see it; now and then signed by somebody else or for something else. */
@@ -187,32 +178,6 @@ export function createActors(stage: Stage) {
     };
   }
 
-  function someDeadline(): number {
-    return stage.now() + random.pick([-1, 0, 1, 1000, 1000, 1000]);
-  }
-
-  function someAuthorization(
-    token: string,
-    value: bigint,
-    expectedNonce: string,
-    from: string,
-  ): {
-    model: ModelAuthorization;
-    signature: string;
-  } {
-    const nonce = random.chance(0.95) ? expectedNonce : random.bytes32();
-    const validBefore = stage.now() + random.pick([0, 1, 1000, 1000, 1000]);
-    const isRight = random.chance(0.95);
-    const signer = isRight ? walletOf(from) : random.pick(everybody);
-    const signed = random.chance(0.97) ? value : value + 1n;
-    const tokenDomain = { name: "Gas Token", version: "1", chainId: stage.chainId, verifyingContract: token };
-    const message = { from, to: stage.contractAddress, value: signed, validAfter: 0n, validBefore, nonce };
-    const digest = digestOf(tokenDomain, receiveTypes, message);
-    const signature = (signer ?? random.pick(everybody)).signingKey.sign(digest).serialized;
-    const isSigned = signer !== undefined && signer.address === from && signed === value;
-    return { model: { from, nonce, expectedNonce, validBefore, isSigned }, signature };
-  }
-
   function step(
     name: string,
     from: string,
@@ -220,7 +185,122 @@ export function createActors(stage: Stage) {
     terms: readonly Terms[],
     expect: () => void | string[],
   ): Step {
-    return { name, from, data: contract.encodeFunctionData(name, args), expected: model.attempt(expect), terms };
+    const reads = terms.map((one) => ({
+      data: getChannel + model.idOf(one).slice(2),
+      expected: () => {
+        const { deposit, settled, closeRequestedAt, finalized } = model.read(model.idOf(one));
+        return [deposit, settled, BigInt(closeRequestedAt), finalized ? 1n : 0n];
+      },
+    }));
+    const data = contract.encodeFunctionData(name, args);
+    return { name, to: contractAddress, from, data, expected: attempt(expect), reads };
+  }
+
+  /** Honest and divergent ones alike: nothing binds a payer to what it signed before, the contract must bear all of it. */
+  function newStatement(terms: Terms): Statement {
+    const channelId = model.idOf(terms);
+    const { settled } = model.read(channelId);
+    const cumulativeAmount = random.pick([
+      settled,
+      settled + BigInt(random.below(500)),
+      BigInt(random.below(1000)),
+      0n,
+    ]);
+    const count = random.chance(0.02) ? 16 : random.below(5);
+    const refs = Array.from({ length: count }, () => random.bytes32()).sort();
+    // Now and then the payer uses a ref twice.
+    if (count > 1 && random.chance(0.1)) refs[1] = refs[0]!;
+    const payments = refs.map((ref) => {
+      const amount = random.chance(0.97) ? BigInt(1 + random.below(1000)) : 2n ** 128n - 1n;
+      const paymentId = keccak256(channelId + ref.slice(2));
+      const condition = stage.payments.forPayment(paymentId, amount);
+      return { ref, condition, amount, hash: hashPayment(ref, condition, amount) };
+    });
+    const right = walletOf(terms.authorizedSigner === ZeroAddress ? terms.payer : terms.authorizedSigner);
+    const signer = random.chance(0.95) ? right : random.pick(everybody);
+    const message = {
+      channelId,
+      cumulativeAmount,
+      payments: payments.map(({ ref, condition, amount }) => ({
+        ref,
+        condition: condition.address,
+        parametersHash: keccak256(condition.parameters),
+        amount,
+      })),
+    };
+    const { signature, isGood } = spoil(signWith(signer ?? random.pick(everybody), conditionalTypes, message));
+    return { cumulativeAmount, payments, signature, isSigned: isGood && signer !== undefined && signer === right };
+  }
+
+  function someStatement(terms: Terms): Statement {
+    const of = statements.get(model.idOf(terms)) ?? [];
+    if (of.length > 0 && random.chance(0.7)) return random.pick(of);
+    const statement = newStatement(terms);
+    statements.set(model.idOf(terms), [...of, statement].slice(-8));
+    return statement;
+  }
+
+  /** A conditional claim with evidence for some of its payments, in order or not, and now and then for something else. */
+  function someConditionalClaim(terms: Terms): { claim: object; model: ModelConditionalClaim } {
+    const { cumulativeAmount, payments, signature, isSigned } = someStatement(terms);
+    const channelId = model.idOf(terms);
+    const chosen = payments.flatMap((payment, index) => (random.chance(0.6) ? [{ ...payment, index }] : []));
+    if (chosen.length > 0 && random.chance(0.04)) chosen.push(random.pick(chosen));
+    if (random.chance(0.04)) chosen.reverse();
+    if (chosen.length > 0 && random.chance(0.03)) chosen.at(-1)!.index = payments.length + random.below(3);
+    // A payment that nobody signed, at the place of a signed one.
+    if (chosen.length > 0 && random.chance(0.04)) {
+      const at = random.below(chosen.length);
+      const forged = { ref: `0x${"00".repeat(31)}01`, condition: stage.payments.generous(), amount: 1000n, hash: "0x" };
+      chosen.splice(at, 0, { ...forged, index: chosen[at]!.index });
+    }
+    const altered = chosen.length > 0 && random.chance(0.05) ? random.pick(chosen) : undefined;
+    if (altered) altered.amount += 1n;
+
+    const proofs = chosen.map(({ ref, condition, amount }) =>
+      condition.prove(keccak256(channelId + ref.slice(2)), amount),
+    );
+    const due = proofs.map((proof) => proof.due);
+    const entitlement = due.reduce((sum, one) => sum + one, cumulativeAmount);
+    const { settled } = model.read(channelId);
+    const amount = random.chance(0.7)
+      ? random.pick([entitlement, entitlement, entitlement + 1n, cumulativeAmount, (entitlement + settled) / 2n])
+      : amountFor(terms);
+    const isFit = amount < 2n ** 128n && altered?.amount !== 2n ** 128n;
+    if (!isFit) return someConditionalClaim(terms);
+
+    const paymentHashes = payments.map(({ hash }) => hash);
+    // A hash at a proven place may be anything.
+    for (const { index } of chosen)
+      if (index < payments.length && random.chance(0.3)) paymentHashes[index] = random.bytes32();
+    const untouched = payments.findIndex((_, index) => !chosen.some((payment) => payment.index === index));
+    const isForged = untouched >= 0 && random.chance(0.03);
+    if (isForged) paymentHashes[untouched] = random.bytes32();
+    return {
+      claim: {
+        terms,
+        amount,
+        cumulativeAmount,
+        paymentHashes,
+        proven: chosen.map(({ index, ref, condition, amount: most }, i) => ({
+          index,
+          ref,
+          condition: condition.address,
+          amount: most,
+          parameters: condition.parameters,
+          evidence: proofs[i]!.evidence,
+        })),
+        signature,
+      },
+      model: {
+        terms,
+        amount,
+        cumulativeAmount,
+        isSigned: isSigned && !altered && !isForged,
+        refusal: misplaced(chosen, payments.length),
+        due,
+      },
+    };
   }
 
   const draws: (() => Step)[] = [
@@ -238,7 +318,10 @@ export function createActors(stage: Stage) {
       const { payer, payee, token, salt, authorizedSigner } = terms;
       const types = ["address", "address", "address", "bytes32", "address"];
       const expectedNonce = keccak256(coder.encode(types, [payer, payee, token, salt, authorizedSigner]));
-      const { model: authorization, signature } = someAuthorization(token, deposit, expectedNonce, payer);
+      const { model: authorization, signature } = signing.someAuthorization(token, deposit, expectedNonce, {
+        from: payer,
+        to: contractAddress,
+      });
       const { nonce, validBefore } = authorization;
       const args = [payee, token, deposit, salt, authorizedSigner, payer, 0n, validBefore, nonce, signature];
       return step("openWithAuthorization", random.pick(strangers).address, args, [terms], () =>
@@ -258,7 +341,10 @@ export function createActors(stage: Stage) {
       const topUpSalt = random.chance(0.9) ? random.bytes32() : `0x${"07".repeat(32)}`;
       const types = ["bytes32", "uint128", "address", "bytes32"];
       const expectedNonce = keccak256(coder.encode(types, [model.idOf(terms), amount, from, topUpSalt]));
-      const { model: authorization, signature } = someAuthorization(terms.token, amount, expectedNonce, from);
+      const { model: authorization, signature } = signing.someAuthorization(terms.token, amount, expectedNonce, {
+        from,
+        to: contractAddress,
+      });
       const { nonce, validBefore } = authorization;
       const args = [terms, amount, from, topUpSalt, 0n, validBefore, nonce, signature];
       return step("topUpWithAuthorization", random.pick(strangers).address, args, [terms], () =>
@@ -268,7 +354,7 @@ export function createActors(stage: Stage) {
     () => {
       const terms = someTerms();
       const caller = random.chance(0.85) ? terms.payee : random.pick(everybody).address;
-      const from = caller === ZeroAddress || caller === stage.contractAddress ? random.pick(payees).address : caller;
+      const from = caller === ZeroAddress || caller === contractAddress ? random.pick(payees).address : caller;
       const { claim, model: seen } = someClaim(terms);
       return step("settle", from, [claim], [terms], () => model.actions.settle(from, seen));
     },
@@ -302,10 +388,13 @@ export function createActors(stage: Stage) {
     () => {
       const terms = someTerms();
       const caller = random.chance(0.6) ? terms.payee : random.pick(everybody).address;
-      const from = caller === ZeroAddress || caller === stage.contractAddress ? random.pick(payees).address : caller;
+      const from = caller === ZeroAddress || caller === contractAddress ? random.pick(payees).address : caller;
       const { claim, model: seen } = someClaim(terms);
       return step("close", from, [claim], [terms], () => model.actions.close(from, seen));
     },
+    () => someConditional("settleConditional", 0.9),
+    () => someConditional("settleConditional", 0.9),
+    () => someConditional("closeConditional", 0.4),
     () => {
       const terms = someTerms();
       const caller = random.chance(0.9) ? terms.payer : random.pick(everybody).address;
@@ -351,6 +440,15 @@ export function createActors(stage: Stage) {
     },
   ];
 
+  function someConditional(name: "settleConditional" | "closeConditional", share: number): Step {
+    const terms = someTerms();
+    const caller = random.chance(share) ? terms.payee : random.pick(everybody).address;
+    const from = caller === ZeroAddress || caller === contractAddress ? random.pick(payees).address : caller;
+    const { claim, model: seen } = someConditionalClaim(terms);
+    const act = name === "settleConditional" ? model.actions.settle : model.actions.close;
+    return step(name, from, [claim], [terms], () => act(from, seen));
+  }
+
   function someAuthorized(
     name: "settleWithAuthorization" | "closeWithAuthorization",
     type: "SettleAuthorization" | "CloseAuthorization",
@@ -378,9 +476,21 @@ export function createActors(stage: Stage) {
     );
   }
 
-  return (): Step => random.pick(draws)();
+  return draws;
 }
 
-function isLowS(signature: string): boolean {
-  return BigInt(`0x${signature.slice(66, 130)}`) <= order / 2n;
+function hashPayment(ref: string, { address: condition, parameters }: Condition, amount: bigint): string {
+  return paymentEncoder.hash({ ref, condition, parametersHash: keccak256(parameters), amount });
+}
+
+/** The first fault in where proven payments stand. */
+function misplaced(chosen: readonly { index: number; ref: string }[], count: number): Refusal | undefined {
+  for (const [i, { index, ref }] of chosen.entries()) {
+    const previous = chosen[i - 1];
+    if (previous && (index <= previous.index || ref <= previous.ref)) {
+      return { name: "ProvenPaymentsNotAscending", args: [index, ref] };
+    }
+    if (index >= count) return { name: "ProvenPaymentNotFound", args: [index, count] };
+  }
+  return undefined;
 }

@@ -1,54 +1,45 @@
 // A plain reference model of PaymentChannels (docs/protocol.md): what each call must do, to the base unit and the error.
 import { AbiCoder, keccak256, ZeroAddress } from "ethers";
 
+import {
+  type ModelAuthorization,
+  type ModelSignature,
+  type MoneyModel,
+  type Refusal,
+  refuse,
+  Refused,
+} from "./moneyModel.ts";
+
 export type Terms = { payer: string; payee: string; token: string; salt: string; authorizedSigner: string };
 export type ChannelState = { deposit: bigint; settled: bigint; closeRequestedAt: number; finalized: boolean };
-
-/** A typed error with its arguments. */
-export type Refusal = { name: string; args: unknown[] };
 
 /** A claim as the model sees it: whether its statement is signed by the right key, in the right form, for this channel. */
 export type ModelClaim = { terms: Terms; amount: bigint; cumulativeAmount: bigint; isSigned: boolean };
 
-/** An EIP-3009 authorization as the model sees it. */
-export type ModelAuthorization = {
-  from: string;
-  nonce: string;
-  expectedNonce: string;
-  validBefore: number;
-  isSigned: boolean;
-};
-
-class Refused extends Error {
-  readonly refusal: Refusal;
-  constructor(name: string, args: unknown[]) {
-    super(name);
-    this.refusal = { name, args };
-  }
-}
+/**
+ * A conditional claim as the model sees it.
+ *
+ * @param refusal - What is wrong with how the proven payments stand in it, if anything is.
+ * @param due - What is due of each payment that is proven, by how its evidence was made.
+ */
+export type ModelConditionalClaim = ModelClaim & { refusal?: Refusal | undefined; due: readonly bigint[] };
 
 const maxDeposit = 2n ** 104n - 1n;
 const coder = AbiCoder.defaultAbiCoder();
 
-/** Makes a model of a contract with this address, chain and grace period, and the tokens that exist. */
+/** Makes a model of a contract with this address, chain and grace period. */
 export function createChannelModel(parameters: {
   contract: string;
   chainId: bigint;
   gracePeriod: number;
-  tokens: readonly string[];
+  money: MoneyModel;
 }) {
-  const { contract, chainId, gracePeriod, tokens } = parameters;
+  const { contract, chainId, gracePeriod, money } = parameters;
   const channels = new Map<string, ChannelState>();
-  const balances = new Map<string, bigint>();
-  const credit = new Map<string, bigint>();
   const operators = new Set<string>();
-  const blocked = new Set<string>();
-  const usedNonces = new Set<string>();
+  const { pull, pullAuthorized, payOut, claimCredit, creditOf, credited } = money.createCustody(contract);
 
-  const key = (token: string, account: string): string => `${token} ${account}`;
-  const refuse = (name: string, ...args: unknown[]): never => {
-    throw new Refused(name, args);
-  };
+  const key = (payee: string, operator: string): string => `${payee} ${operator}`;
 
   const ids = new WeakMap<Terms, string>();
 
@@ -72,38 +63,6 @@ export function createChannelModel(parameters: {
     return { ...channel };
   }
 
-  const balanceOf = (token: string, account: string): bigint => balances.get(key(token, account)) ?? 0n;
-
-  function move(token: string, from: string, to: string, amount: bigint): void {
-    balances.set(key(token, from), balanceOf(token, from) - amount);
-    balances.set(key(token, to), balanceOf(token, to) + amount);
-  }
-
-  function pull(token: string, from: string, amount: bigint): void {
-    if (!tokens.includes(token)) refuse("InvalidToken", token);
-    if (blocked.has(key(token, from))) refuse("Blocked", from);
-    const balance = balanceOf(token, from);
-    if (balance < amount) refuse("ERC20InsufficientBalance", from, balance, amount);
-    move(token, from, contract, amount);
-  }
-
-  function pullAuthorized(token: string, amount: bigint, authorization: ModelAuthorization, now: number): void {
-    if (!tokens.includes(token)) refuse("InvalidToken", token);
-    const { from, nonce, validBefore, isSigned } = authorization;
-    if (now >= validBefore) refuse("AuthorizationNotInForce", 0n, BigInt(validBefore));
-    if (usedNonces.has(key(token, from + nonce))) refuse("AuthorizationUsedAlready", from, nonce);
-    if (!isSigned) refuse("InvalidAuthorizationSignature", from);
-    pull(token, from, amount);
-    usedNonces.add(key(token, from + nonce));
-  }
-
-  function payOut(token: string, account: string, amount: bigint): void {
-    if (amount === 0n) return;
-    if (blocked.has(key(token, account)))
-      credit.set(key(token, account), (credit.get(key(token, account)) ?? 0n) + amount);
-    else move(token, contract, account, amount);
-  }
-
   function grow(current: bigint, added: bigint): bigint {
     if (added === 0n) refuse("ZeroDeposit");
     if (current + added > maxDeposit) refuse("DepositOverflow", current + added, maxDeposit);
@@ -119,10 +78,13 @@ export function createChannelModel(parameters: {
   }
 
   /** What a claim captures, or the refusal; shared by everything that captures. */
-  function capture(channel: ChannelState, { terms, amount, cumulativeAmount, isSigned }: ModelClaim): bigint {
+  function capture(channel: ChannelState, claim: ModelClaim | ModelConditionalClaim): bigint {
+    const { terms, amount, cumulativeAmount, isSigned } = claim;
     const signer = terms.authorizedSigner === ZeroAddress ? terms.payer : terms.authorizedSigner;
+    if ("refusal" in claim && claim.refusal) refuse(claim.refusal.name, ...claim.refusal.args);
     if (!isSigned) refuse("InvalidSignature", signer);
-    if (amount > cumulativeAmount) refuse("AmountExceedsEntitlement", amount, cumulativeAmount);
+    const entitlement = cumulativeAmount + ("due" in claim ? claim.due.reduce((sum, due) => sum + due, 0n) : 0n);
+    if (amount > entitlement) refuse("AmountExceedsEntitlement", amount, entitlement);
     if (amount > channel.deposit) refuse("AmountExceedsDeposit", amount, channel.deposit);
     if (amount <= channel.settled) refuse("AmountNotIncreasing", amount, channel.settled);
     const growth = amount - channel.settled;
@@ -134,12 +96,12 @@ export function createChannelModel(parameters: {
     if (caller !== payee && !operators.has(key(payee, caller))) refuse("NotPayee", caller, payee);
   };
 
-  function requirePayee(terms: Terms, signedBy: { deadline: number; isSigned: boolean }, now: number): void {
+  function requirePayee(terms: Terms, signedBy: ModelSignature, now: number): void {
     if (now > signedBy.deadline) refuse("AuthorizationExpired", BigInt(signedBy.deadline));
     if (!signedBy.isSigned) refuse("InvalidSignature", terms.payee);
   }
 
-  function settle(claim: ModelClaim): void {
+  function settle(claim: ModelClaim | ModelConditionalClaim): void {
     const id = idOf(claim.terms);
     const channel = requireOpen(id);
     const growth = capture(channel, claim);
@@ -153,7 +115,7 @@ export function createChannelModel(parameters: {
     payOut(terms.token, terms.payer, channel.deposit - channel.settled);
   }
 
-  function close(claim: ModelClaim): void {
+  function close(claim: ModelClaim | ModelConditionalClaim): void {
     const channel = requireOpen(idOf(claim.terms));
     if (claim.amount < channel.settled) refuse("AmountBelowSettled", claim.amount, channel.settled);
     const growth = claim.amount > channel.settled ? capture(channel, claim) : 0n;
@@ -203,11 +165,11 @@ export function createChannelModel(parameters: {
       if (approved) operators.add(key(caller, operator));
       else operators.delete(key(caller, operator));
     },
-    settle(caller: string, claim: ModelClaim): void {
+    settle(caller: string, claim: ModelClaim | ModelConditionalClaim): void {
       requireSettler(caller, claim.terms.payee);
       settle(claim);
     },
-    settleWithAuthorization(claim: ModelClaim, signedBy: { deadline: number; isSigned: boolean }, now: number): void {
+    settleWithAuthorization(claim: ModelClaim, signedBy: ModelSignature, now: number): void {
       requirePayee(claim.terms, signedBy, now);
       settle(claim);
     },
@@ -230,11 +192,11 @@ export function createChannelModel(parameters: {
       payOut(token, payee, total);
       return skipped;
     },
-    close(caller: string, claim: ModelClaim): void {
+    close(caller: string, claim: ModelClaim | ModelConditionalClaim): void {
       if (caller !== claim.terms.payee) refuse("NotPayee", caller, claim.terms.payee);
       close(claim);
     },
-    closeWithAuthorization(claim: ModelClaim, signedBy: { deadline: number; isSigned: boolean }, now: number): void {
+    closeWithAuthorization(claim: ModelClaim, signedBy: ModelSignature, now: number): void {
       requirePayee(claim.terms, signedBy, now);
       close(claim);
     },
@@ -242,7 +204,7 @@ export function createChannelModel(parameters: {
       if (caller !== terms.payer) refuse("NotPayer", caller, terms.payer);
       requestClose(terms, now);
     },
-    requestCloseWithAuthorization(terms: Terms, signedBy: { deadline: number; isSigned: boolean }, now: number): void {
+    requestCloseWithAuthorization(terms: Terms, signedBy: ModelSignature, now: number): void {
       if (now > signedBy.deadline) refuse("AuthorizationExpired", BigInt(signedBy.deadline));
       if (!signedBy.isSigned) refuse("InvalidSignature", terms.payer);
       requestClose(terms, now);
@@ -255,37 +217,15 @@ export function createChannelModel(parameters: {
       if (now < readyAt) refuse("CloseNotReady", BigInt(readyAt));
       finalize(terms, channel, 0n);
     },
-    claimCredit(token: string, account: string): void {
-      const amount = credit.get(key(token, account)) ?? 0n;
-      if (amount === 0n) refuse("NoCredit", token, account);
-      if (blocked.has(key(token, account))) refuse("Blocked", account);
-      credit.set(key(token, account), 0n);
-      move(token, contract, account, amount);
-    },
+    claimCredit,
   };
 
   return {
+    gracePeriod,
     actions,
     idOf,
     read,
-    balanceOf,
-    creditOf: (token: string, account: string): bigint => credit.get(key(token, account)) ?? 0n,
-    mint: (token: string, account: string, amount: bigint): void => {
-      balances.set(key(token, account), balanceOf(token, account) + amount);
-    },
-    setBlocked: (token: string, account: string, isBlocked: boolean): void => {
-      if (isBlocked) blocked.add(key(token, account));
-      else blocked.delete(key(token, account));
-    },
-    /** Runs an action; a refused one has changed nothing. */
-    attempt<result>(action: () => result): { refusal: Refusal } | { result: result } {
-      try {
-        return { result: action() };
-      } catch (error) {
-        if (error instanceof Refused) return { refusal: error.refusal };
-        throw error;
-      }
-    },
+    creditOf,
     /** What the contract must hold of a token: everything not settled in open channels, and all credit. */
     owed(token: string, terms: Iterable<Terms>): bigint {
       let sum = 0n;
@@ -293,8 +233,7 @@ export function createChannelModel(parameters: {
         const { deposit, settled, finalized } = read(idOf(one));
         if (one.token === token && !finalized) sum += deposit - settled;
       }
-      for (const [id, amount] of credit) if (id.startsWith(`${token} `)) sum += amount;
-      return sum;
+      return sum + credited(token);
     },
   };
 }

@@ -4,9 +4,45 @@
 export const defaultCodes = [
   {
     contract: "PaymentChannels",
-    size: 11802,
-    hash: "0x236c9e7cfc648ba50d6177e18a3b7195889503a1b21947c0102c1ca82583231a",
-    immutables: [{"start":732,"length":32},{"start":3195,"length":32},{"start":5054,"length":32},{"start":5316,"length":32},{"start":5382,"length":32},{"start":5425,"length":32},{"start":6166,"length":32},{"start":6208,"length":32},{"start":6250,"length":32},{"start":6331,"length":32},{"start":6371,"length":32}],
+    size: 13828,
+    hash: "0x5e7e474589f8decb93e1c608a9e5245d91a9dd57db631ac9a692197b94855650",
+    immutables: [{"start":788,"length":32},{"start":3604,"length":32},{"start":5038,"length":32},{"start":5300,"length":32},{"start":5366,"length":32},{"start":5409,"length":32},{"start":6789,"length":32},{"start":6831,"length":32},{"start":6873,"length":32},{"start":6954,"length":32},{"start":6994,"length":32}],
+  },
+  {
+    contract: "TaskEscrow",
+    size: 8321,
+    hash: "0xe4ef1d9652aa22af75438fcface1d2ad990aa24a30f083455327d784c7c91851",
+    immutables: [{"start":4806,"length":32},{"start":4854,"length":32},{"start":5733,"length":32},{"start":5775,"length":32},{"start":5817,"length":32},{"start":5898,"length":32},{"start":5938,"length":32}],
+  },
+  {
+    contract: "HashlockCondition",
+    size: 546,
+    hash: "0x1cba3daaa4d073d92f2e27db43481019cf4c81f9bca1164789dfd97ea9397b8c",
+    immutables: [],
+  },
+  {
+    contract: "AttestationCondition",
+    size: 3263,
+    hash: "0xdcc92274d99b7464057b069216c769ccd59dfc6d2a91acac323487ed001fe374",
+    immutables: [{"start":998,"length":32},{"start":1046,"length":32},{"start":1489,"length":32},{"start":1531,"length":32},{"start":1573,"length":32},{"start":1654,"length":32},{"start":1694,"length":32}],
+  },
+  {
+    contract: "TickCondition",
+    size: 830,
+    hash: "0x6d66059683cc83ecf446309ea6d441f2ff42ec12fa095a1d28e742a7684a7c58",
+    immutables: [],
+  },
+  {
+    contract: "KthCondition",
+    size: 2125,
+    hash: "0xc7858b16ecf743f090ef030316b9773142de351c94409ac1f48a5bcfd8bb1529",
+    immutables: [],
+  },
+  {
+    contract: "ReviewCondition",
+    size: 2833,
+    hash: "0x5cfd56911df78e0a919032b87d5291ac4110a6886838260dde4b9338ff118e40",
+    immutables: [],
   },
   {
     contract: "MockDigitalYuan",

@@ -309,6 +309,38 @@ export const paymentChannelsAbi = [
     "type": "error"
   },
   {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "index",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "paymentCount",
+        "type": "uint256"
+      }
+    ],
+    "name": "ProvenPaymentNotFound",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "index",
+        "type": "uint256"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "ref",
+        "type": "bytes32"
+      }
+    ],
+    "name": "ProvenPaymentsNotAscending",
+    "type": "error"
+  },
+  {
     "inputs": [],
     "name": "ReentrancyGuardReentrantCall",
     "type": "error"
@@ -689,6 +721,110 @@ export const paymentChannelsAbi = [
       }
     ],
     "name": "close",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "components": [
+              {
+                "internalType": "address",
+                "name": "payer",
+                "type": "address"
+              },
+              {
+                "internalType": "address",
+                "name": "payee",
+                "type": "address"
+              },
+              {
+                "internalType": "address",
+                "name": "token",
+                "type": "address"
+              },
+              {
+                "internalType": "bytes32",
+                "name": "salt",
+                "type": "bytes32"
+              },
+              {
+                "internalType": "address",
+                "name": "authorizedSigner",
+                "type": "address"
+              }
+            ],
+            "internalType": "struct IPaymentChannels.Terms",
+            "name": "terms",
+            "type": "tuple"
+          },
+          {
+            "internalType": "uint128",
+            "name": "amount",
+            "type": "uint128"
+          },
+          {
+            "internalType": "uint128",
+            "name": "cumulativeAmount",
+            "type": "uint128"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "paymentHashes",
+            "type": "bytes32[]"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint8",
+                "name": "index",
+                "type": "uint8"
+              },
+              {
+                "internalType": "bytes32",
+                "name": "ref",
+                "type": "bytes32"
+              },
+              {
+                "internalType": "address",
+                "name": "condition",
+                "type": "address"
+              },
+              {
+                "internalType": "uint128",
+                "name": "amount",
+                "type": "uint128"
+              },
+              {
+                "internalType": "bytes",
+                "name": "parameters",
+                "type": "bytes"
+              },
+              {
+                "internalType": "bytes",
+                "name": "evidence",
+                "type": "bytes"
+              }
+            ],
+            "internalType": "struct IPaymentChannels.ProvenPayment[]",
+            "name": "proven",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes",
+            "name": "signature",
+            "type": "bytes"
+          }
+        ],
+        "internalType": "struct IPaymentChannels.ConditionalClaim",
+        "name": "claim",
+        "type": "tuple"
+      }
+    ],
+    "name": "closeConditional",
     "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"
@@ -1355,6 +1491,110 @@ export const paymentChannelsAbi = [
       }
     ],
     "name": "settleBatch",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "components": [
+              {
+                "internalType": "address",
+                "name": "payer",
+                "type": "address"
+              },
+              {
+                "internalType": "address",
+                "name": "payee",
+                "type": "address"
+              },
+              {
+                "internalType": "address",
+                "name": "token",
+                "type": "address"
+              },
+              {
+                "internalType": "bytes32",
+                "name": "salt",
+                "type": "bytes32"
+              },
+              {
+                "internalType": "address",
+                "name": "authorizedSigner",
+                "type": "address"
+              }
+            ],
+            "internalType": "struct IPaymentChannels.Terms",
+            "name": "terms",
+            "type": "tuple"
+          },
+          {
+            "internalType": "uint128",
+            "name": "amount",
+            "type": "uint128"
+          },
+          {
+            "internalType": "uint128",
+            "name": "cumulativeAmount",
+            "type": "uint128"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "paymentHashes",
+            "type": "bytes32[]"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint8",
+                "name": "index",
+                "type": "uint8"
+              },
+              {
+                "internalType": "bytes32",
+                "name": "ref",
+                "type": "bytes32"
+              },
+              {
+                "internalType": "address",
+                "name": "condition",
+                "type": "address"
+              },
+              {
+                "internalType": "uint128",
+                "name": "amount",
+                "type": "uint128"
+              },
+              {
+                "internalType": "bytes",
+                "name": "parameters",
+                "type": "bytes"
+              },
+              {
+                "internalType": "bytes",
+                "name": "evidence",
+                "type": "bytes"
+              }
+            ],
+            "internalType": "struct IPaymentChannels.ProvenPayment[]",
+            "name": "proven",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes",
+            "name": "signature",
+            "type": "bytes"
+          }
+        ],
+        "internalType": "struct IPaymentChannels.ConditionalClaim",
+        "name": "claim",
+        "type": "tuple"
+      }
+    ],
+    "name": "settleConditional",
     "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"

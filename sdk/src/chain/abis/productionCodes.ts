@@ -4,9 +4,45 @@
 export const productionCodes = [
   {
     contract: "PaymentChannels",
-    size: 14775,
-    hash: "0xeea9bf9619d5627917eaceb91fd40f5efda49827a127b17d912f4712cefd7ea9",
-    immutables: [{"start":733,"length":32},{"start":3243,"length":32},{"start":3502,"length":32},{"start":3543,"length":32},{"start":10039,"length":32},{"start":10098,"length":32},{"start":11433,"length":32},{"start":11480,"length":32},{"start":11559,"length":32},{"start":11597,"length":32},{"start":11669,"length":32}],
+    size: 16811,
+    hash: "0x1b3e0cd1dcb1675e88814be32352d56dba0042a3c60bde68964acda3dc8f7ab9",
+    immutables: [{"start":711,"length":32},{"start":3496,"length":32},{"start":3867,"length":32},{"start":3908,"length":32},{"start":9452,"length":32},{"start":9511,"length":32},{"start":12880,"length":32},{"start":12927,"length":32},{"start":13006,"length":32},{"start":13044,"length":32},{"start":13116,"length":32}],
+  },
+  {
+    contract: "TaskEscrow",
+    size: 10370,
+    hash: "0xf0f087379385c25b01bcfbef91a13f8892156c62faf8817dbd4217fa53d5d97f",
+    immutables: [{"start":3395,"length":32},{"start":3437,"length":32},{"start":9525,"length":32},{"start":9572,"length":32},{"start":9651,"length":32},{"start":9689,"length":32},{"start":9761,"length":32}],
+  },
+  {
+    contract: "HashlockCondition",
+    size: 464,
+    hash: "0x07e4069ef562194f0c18adb30b2e85fc56ec8b595948a84540f37f11cd988ab1",
+    immutables: [],
+  },
+  {
+    contract: "AttestationCondition",
+    size: 2968,
+    hash: "0x3d14f68cea9754f28f609e03a7d57277e44b7db3f46a385a1b08ab80b200150f",
+    immutables: [{"start":101,"length":32},{"start":142,"length":32},{"start":2540,"length":32},{"start":2587,"length":32},{"start":2666,"length":32},{"start":2704,"length":32},{"start":2776,"length":32}],
+  },
+  {
+    contract: "TickCondition",
+    size: 811,
+    hash: "0xdb84983536956f0650f88a1613ba2f6195b84b423dc5f878c6b43011e0e5d33a",
+    immutables: [],
+  },
+  {
+    contract: "KthCondition",
+    size: 2068,
+    hash: "0xb82c8892921a7fd2de2f5a3fad75b0c7a3cffd76670d2946fb5385306d564f72",
+    immutables: [],
+  },
+  {
+    contract: "ReviewCondition",
+    size: 2872,
+    hash: "0xdac2ef50eae128ff928debd87761aefaa59803458f17f112b2911bd98f6cf4db",
+    immutables: [],
   },
   {
     contract: "MockDigitalYuan",

@@ -1,74 +1,111 @@
+// Random honest and hostile calls to the contracts, each also told to a plain model: they must agree to the base unit.
 import { expect } from "chai";
 import { HDNodeWallet, type Interface } from "ethers";
 import { network } from "hardhat";
 
-import { createActors, type Stage, type Step } from "./channelActors.ts";
-import { createChannelModel } from "./channelModel.ts";
+import { createChannelActors, type Stage, type Step } from "./channelActors.ts";
+import { createChannelModel, type Terms } from "./channelModel.ts";
+import { createMoneyModel } from "./moneyModel.ts";
+import { createPayments } from "./payments.ts";
 import { createRandom } from "./random.ts";
+import { createSigning } from "./signing.ts";
+import { createTaskActors, type KnownTask } from "./taskActors.ts";
+import { createReviewModel, createTaskModel } from "./taskModel.ts";
 
 /** Few steps in every test run; `npm run test:deep` names seeds, and each gets 10,000. */
 const seeds = process.env.SUBFEN_SEEDS?.split(",").map(Number) ?? [11];
 const isDeep = process.env.SUBFEN_SEEDS !== undefined;
 const steps = isDeep ? 10_000 : 1_500;
 const gracePeriod = 900;
+const chainId = 31337n;
 
-describe("PaymentChannels against the model", function () {
+describe("The contracts against the model", function () {
   this.timeout(isDeep ? 900_000 : 120_000);
 
   for (const seed of seeds) {
-    it(`INV1 to INV11: agrees to the base unit and the error over ${steps} steps (seed ${seed})`, async () => {
+    it(`INV1 to INV14, INV16: agree to the base unit and the error over ${steps} steps (seed ${seed})`, async () => {
       const { ethers, provider, networkHelpers } = await network.create();
       const tokens = [await ethers.deployContract("GasToken"), await ethers.deployContract("BlocklistToken")];
       const channels = await ethers.deployContract("PaymentChannels", [gracePeriod]);
-      const contractAddress = await channels.getAddress();
+      const escrow = await ethers.deployContract("TaskEscrow");
+      const review = await ethers.deployContract("ReviewCondition");
+      const reviewAddress = await review.getAddress();
+      const [channelsAddress, escrowAddress] = [await channels.getAddress(), await escrow.getAddress()];
       const tokenAddresses = await Promise.all(tokens.map((token) => token.getAddress()));
-      const wallet = (index: number) =>
-        HDNodeWallet.fromPhrase(
-          "test test test test test test test test test test test junk",
-          undefined,
-          `m/44'/60'/0'/0/${index}`,
-        );
-      const wallets = Array.from({ length: 11 }, (_, i) => wallet(i));
-      const random = createRandom(seed);
-      const model = createChannelModel({
-        contract: contractAddress,
-        chainId: 31337n,
-        gracePeriod,
-        tokens: tokenAddresses,
-      });
-      let now = 0;
+      const deploy = async (name: string): Promise<string> => (await ethers.deployContract(name)).getAddress();
+      const phrase = "test test test test test test test test test test test junk";
+      const wallets = Array.from({ length: 14 }, (_, i) =>
+        HDNodeWallet.fromPhrase(phrase, undefined, `m/44'/60'/0'/0/${i}`),
+      );
+      const everybody = wallets.slice(0, 11);
       const [payers, payees] = [wallets.slice(0, 3), wallets.slice(3, 6)];
+
+      const random = createRandom(seed);
+      const money = createMoneyModel(tokenAddresses);
+      const channelModel = createChannelModel({ contract: channelsAddress, chainId, gracePeriod, money });
+      const taskModel = createTaskModel({ contract: escrowAddress, chainId, money });
+      let now = 0;
       for (const [i, token] of tokens.entries()) {
         for (const payer of payers) {
           await token.mint(payer.address, 5_000_000n);
-          model.mint(tokenAddresses[i]!, payer.address, 5_000_000n);
-          await token.connect(await ethers.getSigner(payer.address)).approve(contractAddress, 2n ** 256n - 1n);
+          money.mint(tokenAddresses[i]!, payer.address, 5_000_000n);
+          const asPayer = token.connect(await ethers.getSigner(payer.address));
+          for (const spender of [channelsAddress, escrowAddress]) await asPayer.approve(spender, 2n ** 256n - 1n);
         }
       }
+      const signing = createSigning({ random, chainId, everybody, now: () => now });
+      const addresses = {
+        hashlock: await deploy("HashlockCondition"),
+        attestation: await deploy("AttestationCondition"),
+        ticks: await deploy("TickCondition"),
+        kth: await deploy("KthCondition"),
+        odd: await deploy("OddCondition"),
+      };
       now = await networkHelpers.time.latest();
+      /** Times at which something begins or ends. */
+      const turningPoints = new Set<number>();
       const stage: Stage = {
         random,
-        model,
-        contract: channels.interface as unknown as Interface,
-        contractAddress,
-        chainId: 31337n,
+        chainId,
         tokens: tokenAddresses,
         noToken: "0x00000000000000000000000000000000000000AA",
         payers,
         payees,
         signers: wallets.slice(6, 8),
         strangers: wallets.slice(8, 11),
-        known: [],
+        everybody,
+        signing,
+        payments: createPayments({ random, chainId, addresses, evaluators: wallets.slice(11, 14), signing }),
         now: () => now,
+        isNear(time) {
+          if (time > now && time < now + 500_000) turningPoints.add(time);
+          return Math.abs(time - now) <= 1;
+        },
       };
-      const draw = createActors(stage);
-      const getChannel = channels.interface.getFunction("getChannel").selector;
+      const [knownTerms, knownTasks]: [Terms[], KnownTask[]] = [[], []];
+      const draws = [
+        createChannelActors(stage, {
+          model: channelModel,
+          contract: channels.interface as unknown as Interface,
+          address: channelsAddress,
+          known: knownTerms,
+        }),
+        createTaskActors(stage, {
+          model: taskModel,
+          escrow: escrow.interface as unknown as Interface,
+          address: escrowAddress,
+          reviewModel: createReviewModel(),
+          review: review.interface as unknown as Interface,
+          reviewAddress,
+          known: knownTasks,
+        }),
+      ].flat();
       const outcomes = new Map<string, number>();
       const count = (what: string): void => void outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
 
       /** What the model refuses is only called, which is faster: should it succeed, the step has failed all the same. */
       async function call(step: Step): Promise<string | undefined> {
-        const transaction = { from: step.from, to: contractAddress, data: step.data, gas: "0x2dc6c0" };
+        const transaction = { from: step.from, to: step.to, data: step.data, gas: "0x5b8d80" };
         try {
           await ("refusal" in step.expected
             ? provider.request({ method: "eth_call", params: [transaction, "pending"] })
@@ -85,7 +122,7 @@ describe("PaymentChannels against the model", function () {
       }
 
       function decode(data: string): { name: string; args: unknown[] } {
-        for (const { interface: known } of [channels, ...tokens]) {
+        for (const { interface: known } of [channels, escrow, review, ...tokens]) {
           const parsed = known.parseError(data);
           if (parsed) return { name: parsed.name, args: [...parsed.args] };
         }
@@ -93,17 +130,17 @@ describe("PaymentChannels against the model", function () {
       }
 
       for (let i = 0; i < steps; i++) {
-        now += random.chance(0.05) ? random.pick([gracePeriod, gracePeriod - 1, 3600]) : 1;
+        now = nextTime();
         await provider.request({ method: "evm_setNextBlockTimestamp", params: [now] });
         if (random.chance(0.05)) {
           const account = random.pick([...payers, ...payees]).address;
           const isBlocked = random.chance(0.4);
           await tokens[1]!.getFunction("setBlocked")(account, isBlocked);
-          model.setBlocked(tokenAddresses[1]!, account, isBlocked);
+          money.setBlocked(tokenAddresses[1]!, account, isBlocked);
           continue;
         }
         if (i % 25 === 0) await compareMoney(`seed ${seed}, before step ${i}`);
-        const step = draw();
+        const step = random.pick(draws)();
         const where = `seed ${seed}, step ${i}: ${step.name}`;
         const data = await call(step);
         if ("refusal" in step.expected) {
@@ -126,44 +163,51 @@ describe("PaymentChannels against the model", function () {
           ).to.deep.equal(reasons);
           for (const name of step.expected.result) count(`skipped ${name}`);
         }
-        for (const terms of step.terms) {
-          const id = model.idOf(terms);
-          const state = await read(contractAddress, getChannel + id.slice(2));
-          const { deposit, settled, closeRequestedAt, finalized } = model.read(id);
-          expect(state, where).to.deep.equal([deposit, settled, BigInt(closeRequestedAt), finalized ? 1n : 0n]);
+        for (const { data: question, expected } of step.reads) {
+          expect(await read(step.to, question), where).to.deep.equal(expected());
         }
       }
       await compareMoney(`seed ${seed}, at the end`);
 
+      /** Mostly the next second; now and then later, or to where something begins or ends. */
+      function nextTime(): number {
+        for (const time of turningPoints) if (time <= now) turningPoints.delete(time);
+        if (turningPoints.size > 0 && random.chance(0.05)) return Math.min(...turningPoints);
+        return now + (random.chance(0.03) ? random.pick([gracePeriod, gracePeriod - 1, 3600]) : 1);
+      }
+
       async function compareMoney(where: string): Promise<void> {
-        const distinct = new Map(stage.known.map((terms) => [model.idOf(terms), terms]));
+        const terms = [...new Map(knownTerms.map((one) => [channelModel.idOf(one), one])).values()];
+        const tasks = [...new Map(knownTasks.map(({ task }) => [taskModel.idOf(task), task])).values()];
+        const custodies = [
+          { address: channelsAddress, owed: (token: string) => channelModel.owed(token, terms), of: channelModel },
+          { address: escrowAddress, owed: (token: string) => taskModel.owed(token, tasks), of: taskModel },
+        ];
         for (const token of tokenAddresses) {
           const balanceOf = (account: string) =>
             read(token, tokens[0]!.interface.encodeFunctionData("balanceOf", [account]));
-          expect(await balanceOf(contractAddress), where).to.deep.equal([model.owed(token, distinct.values())]);
           for (const { address } of [...payers, ...payees]) {
-            const credit = await read(
-              contractAddress,
-              channels.interface.encodeFunctionData("credit", [token, address]),
-            );
-            expect(await balanceOf(address), where).to.deep.equal([model.balanceOf(token, address)]);
-            expect(credit, where).to.deep.equal([model.creditOf(token, address)]);
+            expect(await balanceOf(address), where).to.deep.equal([money.balanceOf(token, address)]);
+          }
+          for (const { address, owed, of } of custodies) {
+            expect(await balanceOf(address), where).to.deep.equal([owed(token)]);
+            for (const { address: account } of [...payers, ...payees]) {
+              const credit = await read(address, channels.interface.encodeFunctionData("credit", [token, account]));
+              expect(credit, where).to.deep.equal([of.creditOf(token, account)]);
+            }
           }
         }
       }
 
       // Every action succeeded, and every error of the contract that these actors can meet was met.
-      const succeeded = channels.interface.fragments.filter(
-        (fragment) =>
-          fragment.type === "function" && "stateMutability" in fragment && fragment.stateMutability === "nonpayable",
-      );
-      for (const fragment of succeeded)
-        expect(
-          outcomes.get((fragment as { name?: string }).name ?? ""),
-          JSON.stringify([...outcomes]),
-        ).to.be.greaterThan(0);
+      const fragments = [channels, escrow, review].flatMap((contract) => [...contract.interface.fragments]);
+      for (const fragment of fragments) {
+        if (!("stateMutability" in fragment && "name" in fragment) || fragment.type !== "function") continue;
+        if (fragment.stateMutability !== "nonpayable") continue;
+        expect(outcomes.get(String(fragment.name)), JSON.stringify([...outcomes])).to.be.greaterThan(0);
+      }
       if (!isDeep) return;
-      const errors = channels.interface.fragments.flatMap((fragment) =>
+      const errors = fragments.flatMap((fragment) =>
         fragment.type === "error" && "name" in fragment ? [String(fragment.name)] : [],
       );
       const met = new Set([...outcomes.keys()].flatMap((what) => what.split(" ")));
