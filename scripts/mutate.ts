@@ -122,7 +122,7 @@ const rules: [RegExp, string | ((found: string) => string)][] = [
 
 /** Statements whose loss a test must notice. */
 const droppable =
-  /^\s+(if \(.*\) (revert|return) .*;|emit .*;|_[a-z]\w*\(.*\);|_channels\[.*\] = .*;|_tasks\[.*\] = .*;|review\.\w+ = .*;|\(review\..*;|IERC20\(token\)\..*;|amounts\[.*\] = .*;|mstore\(.*\)|channel\.\w+ = .*;|credit\[.*;|account\.\w+ = .*;|_accounts\[.*;|authorizationState\[.*;|pendingOperator = .*;|operator = .*;)$/;
+  /^\s+(if \(.*\) (revert|return) .*;|emit .*;|_[a-z]\w*\(.*\);|_channels\[.*\] = .*;|_tasks\[.*\] = .*;|review\.\w+ = .*;|state\.\w+ = .*;|\(review\..*;|IERC20\(token\)\..*;|amounts\[.*\] = .*;|mstore\(.*\)|channel\.\w+ = .*;|credit\[.*;|account\.\w+ = .*;|_accounts\[.*;|authorizationState\[.*;|pendingOperator = .*;|operator = .*;)$/;
 
 function mutantsOf(file: string): Omit<Mutant, "id">[] {
   const found: Omit<Mutant, "id">[] = [];

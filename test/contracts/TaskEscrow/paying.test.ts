@@ -12,12 +12,13 @@ import {
   issueTo,
   PARAMETERS,
   signTask,
+  taskOf,
   taskStateOf,
 } from "../helpers/tasks.ts";
 
 const connection = await network.create();
 const { ethers } = connection;
-const { loadFixture, setCode, time } = connection.networkHelpers;
+const { loadFixture, setCode, takeSnapshot, time } = connection.networkHelpers;
 
 const safeErc20 = { interface: Interface.from(["error SafeERC20FailedOperation(address token)"]) };
 
@@ -175,6 +176,32 @@ describe("TaskEscrow: payouts that fail", () => {
       ],
       token,
     });
+  });
+});
+
+describe("TaskEscrow: who may be a party", () => {
+  it("F042: every client and provider that a task can be funded with can be paid in the end", async () => {
+    const world = await loadFixture(blockable);
+    const { escrow, parties } = world;
+    const token = await issueTo(world, await ethers.deployContract("PlainToken"));
+    const address = await token.getAddress();
+    const addresses = [parties.client, parties.provider, address, world.conditionAddress, world.tokenAddress];
+    for (const [i, client] of addresses.entries())
+      for (const [j, provider] of addresses.entries()) {
+        await token.mint(client, AMOUNT);
+        // This token takes money by anybody's word.
+        const task = taskOf(world, { client, provider, token: address, salt: saltOf(10 * i + j) });
+        await escrow.fundWithAuthorization(task, 0n, LATER, "0x");
+        const before = await Promise.all([client, provider].map((party) => token.balanceOf(party)));
+        await escrow.claim(task, PARAMETERS, evidenceOf(400n));
+        const start = await takeSnapshot();
+        await time.increaseTo(task.deadline + 1n);
+        await escrow.refund(task);
+        const after = await Promise.all([client, provider].map((party) => token.balanceOf(party)));
+        const gains = after.map((balance, k) => balance - before[k]!);
+        expect(gains, `${i} ${j}`).to.deep.equal(client === provider ? [AMOUNT, AMOUNT] : [AMOUNT - 400n, 400n]);
+        await start.restore();
+      }
   });
 });
 

@@ -165,4 +165,27 @@ describe("TaskEscrow: refunding", () => {
       .to.be.revertedWithCustomError(escrow, "AuthorizationExpired")
       .withArgs(deadline);
   });
+
+  it("F039: without anybody to judge, both parties' signatures split the money as they agree", async () => {
+    const world = await loadFixture(funded);
+    const { escrow, client, provider, stranger, parties } = world;
+    const start = await takeSnapshot();
+    for (const share of [1n, 400n, AMOUNT - 1n]) {
+      // Nobody answers where the condition should be.
+      const { task, taskId } = await fundTask(world, { condition: parties.stranger });
+      const message = { taskId, deadline: LATER };
+      const release = await signTask(world, client, "Release", { ...message, cumulativeAmount: share });
+      const refund = await signTask(world, provider, "Refund", message);
+      const asStranger = escrow.connect(stranger);
+      await expectTaskEffects(world, asStranger.releaseWithAuthorization(task, share, LATER, release), {
+        events: [["TaskReleased", taskId, share]],
+        balances: { contract: -share, provider: share },
+      });
+      await expectTaskEffects(world, asStranger.refundWithAuthorization(task, LATER, refund), {
+        events: [["TaskRefunded", taskId, AMOUNT - share]],
+        balances: { contract: share - AMOUNT, client: AMOUNT - share },
+      });
+      await start.restore();
+    }
+  });
 });
