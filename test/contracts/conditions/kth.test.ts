@@ -46,8 +46,10 @@ const ask = (
     amount,
   });
 
+const childrenOf = (child: Child, count: number): Child[] => Array.from({ length: count }, () => child);
+
 const askFor = (world: World, k: number, said: bigint[]): Promise<bigint> =>
-  ask(world, k, Array<Child>(said.length).fill(world.child), said.map(says));
+  ask(world, k, childrenOf(world.child, said.length), said.map(says));
 
 const kthOf = (values: bigint[], k: number): bigint => values.toSorted((a, b) => (a < b ? 1 : -1))[k - 1] ?? 0n;
 
@@ -80,7 +82,7 @@ describe("KthCondition", () => {
       [1, 9, 9],
       [1, 2, 3],
     ] as const) {
-      const parameters = kthParameters(k, Array<Child>(children).fill(child));
+      const parameters = kthParameters(k, childrenOf(child, children));
       const evidence = kthEvidence(Array<string>(given).fill(says(600n)));
       expect(await kth.amountDue(PAYMENT, AMOUNT, parameters, evidence), `${k} of ${children}`).to.equal(0n);
     }
@@ -155,7 +157,7 @@ describe("KthCondition", () => {
   it("may be a child itself", async () => {
     const world = await loadFixture(deployed);
     const kth = await world.kth.getAddress();
-    const two = Array<Child>(2).fill(world.child);
+    const two = childrenOf(world.child, 2);
     const allOf: Child = { condition: kth, parameters: kthParameters(2, two) };
     const anyOf: Child = { condition: kth, parameters: kthParameters(1, two) };
     const evidence = kthEvidence([says(300n), says(800n)]);
@@ -164,9 +166,9 @@ describe("KthCondition", () => {
     const three: Child = { condition: kth, parameters: kthParameters(1, [allOf, world.child]) };
     expect(await ask(world, 1, [three], [kthEvidence([evidence, says(200n)])])).to.equal(300n);
     // Eight times eight.
-    const eight: Child = { condition: kth, parameters: kthParameters(8, Array<Child>(8).fill(world.child)) };
+    const eight: Child = { condition: kth, parameters: kthParameters(8, childrenOf(world.child, 8)) };
     const all = kthEvidence(Array<string>(8).fill(says(600n)));
-    expect(await ask(world, 8, Array<Child>(8).fill(eight), Array<string>(8).fill(all))).to.equal(600n);
+    expect(await ask(world, 8, childrenOf(eight, 8), Array<string>(8).fill(all))).to.equal(600n);
   });
 
   it("nothing is due by evidence or parameters that are none", async () => {
