@@ -70,7 +70,7 @@ export const tickEvidence = (n: number | bigint, x: string): string => encodeVal
 export function tickChain(seed: string, count: number, paymentId: string): string[] {
   const chain = [seed];
   for (let i = 0; i < count; i++) chain.push(keccak256(concat([chain[i]!, paymentId])));
-  return chain.reverse();
+  return chain.toReversed();
 }
 
 export type Child = { condition: string; parameters: string };
