@@ -1,5 +1,5 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
-// model, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain. Two at a time,
+// model, proofs of the arithmetic, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain. Two at a time,
 // since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
@@ -28,6 +28,7 @@ const runs: Run[] = [
     args: [...hardhat, "test", "mocha", "--no-compile", "test/contracts/TaskEscrow/orders.test.ts"],
     env: { SUBFEN_ORDERS: "all" },
   },
+  { name: "arithmetic", args: ["scripts/prove.ts"] },
   { name: "coverage", args: ["scripts/coverage.ts"] },
   { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },
 ];

@@ -37,7 +37,7 @@ const channels = "test/contracts/PaymentChannels";
 const channelTests = [
   // The quickest first: most mutants die in them.
   ["settling", "closing", "funding", "paying", "batch", "signatures", "vectors"].map((n) => `${channels}/${n}.test.ts`),
-  ["reentrancy", "payoutGas"].map((name) => `${channels}/${name}.test.ts`),
+  ["conditional", "conditionalHostile", "reentrancy", "payoutGas"].map((name) => `${channels}/${name}.test.ts`),
   ["test/model/contracts.test.ts"],
 ];
 
