@@ -14,10 +14,12 @@ const { loadFixture, takeSnapshot, time } = connection.networkHelpers;
 const REVIEW = 100n;
 const ARBITRATION = 200n;
 const NAMED = 400n;
-const RELEASED = 700n;
 
-/** Explores with more seconds and both kinds of arbiters, as `npm run test:deep` does. */
+/** Explores more seconds, what happens after the end, and both kinds of arbiters, as `npm run test:deep` does. */
 const isDeep = process.env["SUBFEN_ORDERS"] === "all";
+
+/** What the client releases by itself: as much as the arbiter names leaves fewer states. */
+const RELEASED = isDeep ? 700n : NAMED;
 
 /** Seconds from the first on, between which something may change: the last of each period and the one after. */
 const DEADLINE = REVIEW + ARBITRATION + DAY;
@@ -209,6 +211,8 @@ describe("TaskEscrow and ReviewCondition: all orders of everything", () => {
             refusals++;
           }),
         );
+        // What is refused here is refused whatever the reviewer and the arbiter do now.
+        if (state.task === "closed" && !isDeep) return;
         for (const [operation, next] of nexts) {
           // A state that is known already is reached all the same, so that each step is compared with the contract.
           if (!next) continue;
@@ -238,7 +242,7 @@ describe("TaskEscrow and ReviewCondition: all orders of everything", () => {
       await time.increaseTo(first);
       await explore(start);
       // So many that no part of it can have been left out.
-      expect(seen.size).to.be.greaterThan(100);
+      expect(seen.size).to.be.greaterThan(60);
       expect(refusals).to.be.greaterThan(500);
     });
 });
