@@ -106,10 +106,9 @@ for (const way of ways)
         );
         await expectCaptured(world, way, await claim(world, entitlement, [...due]));
         await start.restore();
-        // A claim names what it captures: less is right as well.
-        await expectCaptured(world, way, await claim(world, entitlement - 1n, [...due]));
-        await start.restore();
       }
+      // A claim names what it captures: less is right as well.
+      await expectCaptured(world, way, await claim(world, 1_099n, [100n]));
     });
 
     it("a voucher without payments is one of its total", async () => {
