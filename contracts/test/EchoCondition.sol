@@ -14,8 +14,8 @@ contract EchoCondition {
     ) external pure returns (uint256 due) {
         uint256 size = abi.decode(parameters, (uint256)) * 32;
         assembly ("memory-safe") {
-            // Never so; but a load alone would be optimised away.
-            if mload(add(mload(0x40), size)) {
+            // Never so that far out; but a load alone would be optimised away.
+            if and(gt(size, 0), gt(mload(add(mload(0x40), size)), 0)) {
                 invalid()
             }
         }

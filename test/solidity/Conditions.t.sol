@@ -129,11 +129,11 @@ contract ConditionsTest is Tasks {
             (bytes32, AttestationCondition.Attestation[])
         );
         AttestationCondition.Attestation[] memory more = new AttestationCondition.Attestation[](given.length + 1);
-        (uint256 at, uint256 who) = (seed % more.length, derive(seed, 0) % EVALUATORS);
+        (uint256 place, uint256 who) = (seed % more.length, derive(seed, 0) % EVALUATORS);
         (uint128 amount, uint64 issuedAt) = (uint128(derive(seed, 1)), JUDGE_BY + uint64(seed % 2));
         Verdict memory verdict = Verdict(id, seed % 3 == 0 ? bytes32(0) : SPEC, DELIVERABLE, amount, issuedAt);
-        more[at] = _attestation(who, amount, issuedAt, _signVerdict(evaluators[who], address(attestation), verdict));
-        for (uint256 i = 0; i < given.length; ++i) more[i < at ? i : i + 1] = given[i];
+        more[place] = _attestation(who, amount, issuedAt, _signVerdict(evaluators[who], address(attestation), verdict));
+        for (uint256 i = 0; i < given.length; ++i) more[i < place ? i : i + 1] = given[i];
         return abi.encode(DELIVERABLE, more);
     }
 

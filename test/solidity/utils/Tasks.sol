@@ -88,8 +88,11 @@ abstract contract Tasks is Test {
         return _sign(task.client, _domain("Gas Token", task.token), structHash);
     }
 
-    function _domain(string memory name, address at) private view returns (bytes32) {
-        return keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(name)), keccak256("1"), block.chainid, at));
+    function _domain(string memory name, address verifyingContract) private view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(name)), keccak256("1"), block.chainid, verifyingContract)
+            );
     }
 
     function _sign(address signer, bytes32 domain, bytes32 structHash) private view returns (bytes memory) {
