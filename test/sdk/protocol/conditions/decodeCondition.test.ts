@@ -67,6 +67,9 @@ describe("decodeCondition", () => {
   it("knows only contracts that are named, nested ones too", () => {
     const stranger: Address = "0x0000000000000000000000000000000000000066";
     expect(refusalOf(stranger, lock().parameters)).to.equal(stranger);
+    expect(() => decode(stranger, lock().parameters))
+      .to.throw(UnknownConditionError, /is not a known condition\.\n\nGiven: .+\nDo: .+\.$/)
+      .that.includes({ code: "unknown-condition" });
     const parent = encodeKthParameters(1, [{ condition: stranger, parameters: lock().parameters }]);
     expect(refusalOf(contracts.kth, parent)).to.equal(stranger);
     const { hashlock: _, ...others } = contracts;
@@ -127,6 +130,8 @@ describe("decodeCondition", () => {
     }
     expect(refusalOf(contracts.kth, nest("0x", 9))).to.equal("refused");
     expect(refusalOf(contracts.kth, nest("0x", 8))).to.equal("unreadable");
+    // Refused before it is looked at: it could not be read.
+    expect(refusalOf(contracts.kth, nest(nest("0x", 1), 1))).to.equal("refused");
   });
 
   it("reads as Solidity does: a bool of two, or a pointer outside the data, is nothing", () => {

@@ -16,12 +16,13 @@ import {
   kthOf,
   median,
   review,
+  signVerdict,
   ticks,
 } from "../../../../sdk/src/protocol/index.ts";
 import { encodeKthParameters } from "../../../../sdk/src/protocol/conditions/kthOf.ts";
 import { rejection } from "../random.ts";
 import { readVectors } from "../vectors.ts";
-import { chainId, contracts, evaluators, paymentId } from "./samples.ts";
+import { chainId, contracts, encodeAttestations, evaluators, paymentId } from "./samples.ts";
 
 const vectors = readVectors();
 const keys = evaluators.map(({ address }) => address);
@@ -219,6 +220,35 @@ describe("attestation", () => {
     expect(attestation({ ...judged, judgeBy: 1n }).judgeBy).to.equal(1n);
   });
 
+  it("counts the highest verdict of each evaluator, by known evaluators and in time, whatever stands around it", async () => {
+    const value = attestation({ ...judged, threshold: 1, evaluators: keys.slice(0, 2) });
+    const sign = async (evaluator: number, amount: bigint, issuedAt = 1_000n) => {
+      const verdict = { paymentId, specHash: zeroHash, deliverableHash: zeroHash, amount, issuedAt };
+      const location = { condition: contracts.attestation, chainId };
+      return {
+        evaluator,
+        amount,
+        issuedAt,
+        signature: await signVerdict({ ...location, ...verdict, account: evaluators[evaluator]! }),
+      };
+    };
+    const due = async (...rows: ReturnType<typeof sign>[]) =>
+      value.amountDue({ paymentId, amount: 100n, evidence: encodeAttestations(zeroHash, await Promise.all(rows)) });
+    expect(await due(sign(0, 30n), sign(0, 20n))).to.equal(30n);
+    expect(await due(sign(1, 20n), sign(0, 10n), sign(1, 40n))).to.equal(40n);
+    expect(await due(sign(2, 90n), sign(0, 10n))).to.equal(10n);
+    expect(await due(sign(0, 90n, 1_001n), sign(1, 10n))).to.equal(10n);
+    expect(await due()).to.equal(0n);
+  });
+
+  it("encodes verdicts in one order", async () => {
+    const { signature } = vectors.verdicts[0]!;
+    const rows = [2, 0, 3, 1].map((evaluator) => ({ evaluator, amount: 1n, issuedAt: 1n, signature }));
+    const sorted = rows.toSorted((a, b) => a.evaluator - b.evaluator);
+    const evidence = attestation(judged).encodeEvidence({ deliverableHash: zeroHash, attestations: rows });
+    expect(evidence).to.equal(encodeAttestations(zeroHash, sorted));
+  });
+
   it("refuses evidence that would not count", () => {
     const value = attestation(judged);
     const row = { evaluator: 0, amount: 1n, issuedAt: 1n, signature: vectors.verdicts[0]!.signature };
@@ -333,6 +363,7 @@ describe("review", () => {
     ] as const) {
       const error = await rejection(condition.amountDue({ paymentId, amount: 1n, evidence }));
       expect(error).to.be.instanceOf(ConditionOnChainError).and.include({ code: "condition-on-chain" });
+      expect((error as Error).message).to.match(/on chain only\.\n\nGiven: .+\nDo: .+\.$/);
     }
   });
 });

@@ -189,6 +189,8 @@ describe("judgeStatement: dominated statements", () => {
     const plain = judge({ accepted: third(), statement: { cumulativeAmount: 12n } });
     expect(plain).to.deep.equal({ outcome: "dominated", next: third(), standing: [], missing: [] });
     expect(judge({ statement: { cumulativeAmount: 0n } }).outcome).to.equal("dominated");
+    const accepted = second();
+    expect(judge({ accepted, statement: { cumulativeAmount: 10n } })).to.have.property("next", accepted);
   });
 
   it("burn the payments that arrive after they were dropped: their evidence is never taken", () => {
@@ -304,6 +306,25 @@ describe("judgeStatement: new payments", () => {
     expectAccepted({ statement: { payments: payments.slice(1) } });
     const standing = accept(10n, payments.slice(1));
     expect(judge({ accepted: standing, statement: { cumulativeAmount: 11n, payments } }).outcome).to.equal("refused");
+  });
+
+  it("counts gas to the unit, with what stands already", () => {
+    const claiming = (claimGas: bigint): Given => {
+      const accepted = accept(10n, [payment(1)]);
+      const payments = accepted.payments.map((one) => ({ ...one, claimGas }));
+      return { accepted: { ...accepted, payments }, statement: { cumulativeAmount: 11n, payments: [payment(1)] } };
+    };
+    expectAccepted(claiming(2_880_000n));
+    expectRefused(claiming(2_880_001n), { code: "claim-gas-too-high", gas: 3_000_001n, most: 3_000_000n });
+  });
+
+  it("does not take a fault of its own for one of the payer", () => {
+    const contractsOf = {
+      get hashlock(): Hex {
+        throw new TypeError("a fault");
+      },
+    };
+    expect(() => judge({ ...adding(payment(1)), policy: { contracts: contractsOf } })).to.throw(TypeError, "a fault");
   });
 
   it("refuses to judge what nobody can have signed", () => {

@@ -141,6 +141,17 @@ describe("planStatement: payments", () => {
   });
 });
 
+describe("planStatement: gas", () => {
+  it("is counted to the unit, with what is carried", () => {
+    const claiming = (claimGas: bigint): Given => {
+      const signed = sign({ add: [add(1)] });
+      return { signed: { ...signed, payments: signed.payments.map((one) => ({ ...one, claimGas })) } };
+    };
+    expect(plan(claiming(2_880_000n)).outcome).to.equal("sign");
+    expectRefused(claiming(2_880_001n), { code: "claim-gas-too-high", gas: 3_000_001n, most: 3_000_000n });
+  });
+});
+
 describe("planStatement: conditions", () => {
   const judged = (judgeBy: bigint, judges = trusted.slice(0, 2)) =>
     attestation({
@@ -177,8 +188,9 @@ describe("planStatement: conditions", () => {
       deadline: 1n,
       silentArbiterPays: true,
     });
+    const all = ["hashlock", "review"] as unknown as PayerPolicy["kinds"];
     for (const condition of [reviewed, any(lock(), reviewed)])
-      expectRefused({ add: [add(1, 1n, condition)] }, { ...refused, kind: "review" });
+      expectRefused({ add: [add(1, 1n, condition)], policy: { kinds: all } }, { ...refused, kind: "review" });
   });
 
   it("are judged by trusted evaluators alone", () => {
