@@ -117,7 +117,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, TokenCustody {
         channelId = _hashTerms(terms.payer, terms.payee, terms.token, terms.salt, terms.authorizedSigner);
         if (_channels[channelId].deposit != 0) revert ChannelAlreadyExists(channelId);
 
-        _channels[channelId] = Channel(_toDeposit(0, deposit), 0, 0, false);
+        _channels[channelId] = Channel(uint104(_deposit(0, deposit)), 0, 0, false);
         emit ChannelOpened(
             channelId,
             terms.payer,
@@ -130,16 +130,16 @@ contract PaymentChannels is IPaymentChannels, EIP712, TokenCustody {
     }
 
     function _topUp(bytes32 channelId, Channel memory channel, uint128 additionalDeposit) private {
-        channel.deposit = _toDeposit(channel.deposit, additionalDeposit);
+        channel.deposit = uint104(_deposit(channel.deposit, additionalDeposit));
         _channels[channelId] = channel;
         emit ChannelToppedUp(channelId, channel.deposit);
     }
 
-    function _toDeposit(uint256 current, uint256 added) private pure returns (uint104) {
+    /// The deposit with `added`: it fits where it is stored.
+    function _deposit(uint256 current, uint256 added) private pure returns (uint256 deposit) {
         if (added == 0) revert ZeroDeposit();
-        uint256 deposit = current + added;
+        deposit = current + added;
         if (deposit > type(uint104).max) revert DepositOverflow(deposit, type(uint104).max);
-        return uint104(deposit);
     }
 
     function _requireNonce(bytes32 nonce, bytes32 expected) private pure {
@@ -273,25 +273,32 @@ contract PaymentChannels is IPaymentChannels, EIP712, TokenCustody {
             entitlement += Conditions.amountDue(
                 payment.condition,
                 payment.amount,
-                abi.encodeCall(
-                    ICondition.amountDue,
-                    (paymentId, payment.amount, payment.parameters, payment.evidence)
-                )
+                abi.encodeCall(ICondition.amountDue, (paymentId, payment.amount, payment.parameters, payment.evidence))
             );
         }
     }
 
-    /// The one place where `settled` of a single claim grows: at most to what is owed, at most to what is there.
+    /// The one place where `settled` of a single claim grows.
     function _capture(
         Channel memory channel,
         uint256 amount,
         uint256 entitlement
     ) private pure returns (uint256 growth) {
-        if (amount > entitlement) revert AmountExceedsEntitlement(amount, entitlement);
-        if (amount > channel.deposit) revert AmountExceedsDeposit(amount, channel.deposit);
-        if (amount <= channel.settled) revert AmountNotIncreasing(amount, channel.settled);
-        growth = amount - channel.settled;
+        growth = _growth(amount, entitlement, channel.settled, channel.deposit);
         channel.settled = uint104(amount);
+    }
+
+    /// What a claim adds: something, at most to what is owed and to what is there.
+    function _growth(
+        uint256 amount,
+        uint256 entitlement,
+        uint256 settled,
+        uint256 deposit
+    ) private pure returns (uint256) {
+        if (amount > entitlement) revert AmountExceedsEntitlement(amount, entitlement);
+        if (amount > deposit) revert AmountExceedsDeposit(amount, deposit);
+        if (amount <= settled) revert AmountNotIncreasing(amount, settled);
+        return amount - settled;
     }
 
     /* CLOSING */
@@ -518,9 +525,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, TokenCustody {
         bytes32 paymentsHash = keccak256(abi.encodePacked(hashes));
         return
             _hashTypedDataV4(
-                keccak256(
-                    abi.encode(CONDITIONAL_VOUCHER_TYPEHASH, channelId, claim.cumulativeAmount, paymentsHash)
-                )
+                keccak256(abi.encode(CONDITIONAL_VOUCHER_TYPEHASH, channelId, claim.cumulativeAmount, paymentsHash))
             );
     }
 }

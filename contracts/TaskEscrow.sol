@@ -13,8 +13,9 @@ import {TokenCustody} from "./libraries/TokenCustody.sol";
 contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
     uint256 private constant MAX_DURATION = 365 days;
 
-    bytes32 private constant RELEASE_TYPEHASH =
-        keccak256("Release(bytes32 taskId,uint128 cumulativeAmount,uint64 deadline)");
+    bytes32 private constant RELEASE_TYPEHASH = keccak256(
+        "Release(bytes32 taskId,uint128 cumulativeAmount,uint64 deadline)"
+    );
     bytes32 private constant REFUND_TYPEHASH = keccak256("Refund(bytes32 taskId,uint64 deadline)");
 
     mapping(bytes32 taskId => TaskState) private _tasks;
@@ -122,21 +123,22 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
         _release(task, taskId, state, due);
     }
 
-    /// The one place where `released` grows.
-    function _release(
-        Task calldata task,
-        bytes32 taskId,
-        TaskState memory state,
-        uint256 cumulativeAmount
-    ) private {
-        if (cumulativeAmount > state.funded) revert AmountExceedsFunded(cumulativeAmount, state.funded);
-        if (cumulativeAmount <= state.released) revert ReleaseNotIncreasing(cumulativeAmount, state.released);
+    function _release(Task calldata task, bytes32 taskId, TaskState memory state, uint256 cumulativeAmount) private {
+        uint256 growth = _growth(cumulativeAmount, state.released, state.funded);
 
-        uint256 growth = cumulativeAmount - state.released;
-        _tasks[taskId] = TaskState(state.funded, uint104(cumulativeAmount), cumulativeAmount == state.funded);
+        state.released = uint104(cumulativeAmount);
+        state.closed = cumulativeAmount == state.funded;
+        _tasks[taskId] = state;
         emit TaskReleased(taskId, cumulativeAmount);
 
         _payOut(task.token, task.provider, growth);
+    }
+
+    /// What a release adds: something, and at most to what was funded.
+    function _growth(uint256 amount, uint256 released, uint256 funded) private pure returns (uint256) {
+        if (amount > funded) revert AmountExceedsFunded(amount, funded);
+        if (amount <= released) revert ReleaseNotIncreasing(amount, released);
+        return amount - released;
     }
 
     /* REFUNDING */
@@ -166,7 +168,8 @@ contract TaskEscrow is ITaskEscrow, EIP712, TokenCustody {
         TaskState memory state = _requireOpen(taskId);
 
         uint256 refunded = state.funded - state.released;
-        _tasks[taskId] = TaskState(state.funded, state.released, true);
+        state.closed = true;
+        _tasks[taskId] = state;
         emit TaskRefunded(taskId, refunded);
 
         _payOut(task.token, task.client, refunded);

@@ -1,7 +1,7 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
-// model of the contracts and 120,000 against that of the rules for statements, conditions compared with their contracts,
-// coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain. Two at a time, since
-// each leaves a core idle; what one prints is shown when it ends.
+// model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
+// with their contracts, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain.
+// Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
 import { capture, hardhat } from "./hardhat.ts";
@@ -36,6 +36,12 @@ const runs: Run[] = [
   crash("gateway"),
   crash("buyer"),
   crash("chain"),
+  {
+    name: "all orders of a task under review",
+    args: [...hardhat, "test", "mocha", "--no-compile", "test/contracts/TaskEscrow/orders.test.ts"],
+    env: { SUBFEN_ORDERS: "all" },
+  },
+  { name: "arithmetic", args: ["scripts/prove.ts"] },
   { name: "coverage", args: ["scripts/coverage.ts"] },
   { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },
 ];

@@ -200,10 +200,7 @@ const taskDeadline = 4_000_000_000n;
 const evaluator = new ethers.Wallet(ethers.id("an evaluator"));
 const specHash = ethers.id("a specification");
 const judgeBy = 2n ** 40n;
-const attested = coder.encode(
-  ["address[]", "uint8", "bytes32", "uint64"],
-  [[evaluator.address], 1, specHash, judgeBy],
-);
+const attested = coder.encode(["address[]", "uint8", "bytes32", "uint64"], [[evaluator.address], 1, specHash, judgeBy]);
 
 /** A verdict of the one evaluator, as evidence. */
 async function attest(paymentId: string, amount: bigint): Promise<string> {
@@ -270,7 +267,11 @@ async function measureConditional(): Promise<void> {
         amount: 2000n + 100n * BigInt(provenCount),
         cumulativeAmount: 2000n,
         paymentHashes: payments.map((payment) =>
-          ethers.TypedDataEncoder.hashStruct("ConditionalPayment", { ConditionalPayment: types.ConditionalPayment }, payment),
+          ethers.TypedDataEncoder.hashStruct(
+            "ConditionalPayment",
+            { ConditionalPayment: types.ConditionalPayment },
+            payment,
+          ),
         ),
         proven,
         signature: await payer.signTypedData(channelsDomain, types, voucher),

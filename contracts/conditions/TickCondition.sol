@@ -35,7 +35,9 @@ contract TickCondition is ICondition {
         assembly ("memory-safe") {
             mstore(0x00, x)
             mstore(0x20, paymentId)
-            for { } gt(n, 9) { n := sub(n, 10) } {
+            for {} gt(n, 9) {
+                n := sub(n, 10)
+            } {
                 mstore(0x00, keccak256(0x00, 0x40))
                 mstore(0x00, keccak256(0x00, 0x40))
                 mstore(0x00, keccak256(0x00, 0x40))
@@ -47,7 +49,9 @@ contract TickCondition is ICondition {
                 mstore(0x00, keccak256(0x00, 0x40))
                 mstore(0x00, keccak256(0x00, 0x40))
             }
-            for { } n { n := sub(n, 1) } {
+            for {} n {
+                n := sub(n, 1)
+            } {
                 mstore(0x00, keccak256(0x00, 0x40))
             }
             reached := mload(0x00)

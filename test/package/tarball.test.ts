@@ -62,6 +62,20 @@ console.log(require("subfen/package.json").name);`,
     expect(hidden).to.include("ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
 
+  it("starts the process that knows JSON schemas, and finds ajv from there", async () => {
+    await writeFile(
+      inProject("schema.mjs"),
+      `import { jsonSchema } from "subfen/evaluator";
+const options = { schema: { type: "object", required: ["total"] } };
+const { signal } = new AbortController();
+for (const text of ['{"total":1}', "{}"]) {
+  const deliverable = new TextEncoder().encode(text);
+  console.log((await jsonSchema().evaluate({ deliverable, options, signal })).report.isValid);
+}`,
+    );
+    expect(await node("schema.mjs")).to.equal("true\nfalse");
+  });
+
   it("F114: knows the errors of a second copy of itself", async () => {
     await writeFile(
       inProject("copies.mjs"),

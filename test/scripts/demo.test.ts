@@ -2,13 +2,14 @@ import { expect } from "chai";
 
 import { answer, prompts } from "../../examples/model-calls/passages.ts";
 import { countChatTokens, truncateToTokens } from "../../examples/model-calls/tokens.ts";
+import { openChain } from "../../scripts/demo/chain.ts";
 import { openMarket } from "../../scripts/demo/market.ts";
-import { buyCalls } from "../../scripts/demo/run.ts";
+import { buyCalls } from "../../scripts/demo/calls.ts";
 
 describe("the demo", () => {
   it("pays what the texts are worth, to the last base unit", async () => {
     const calls = 40;
-    const market = await openMarket(() => undefined);
+    const market = await openMarket(await openChain(), () => undefined);
     const progress: number[] = [];
     try {
       const result = await buyCalls(market, calls, (done) => progress.push(done));

@@ -3,9 +3,9 @@ import type { Account, Address, Hex } from "viem";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
 import { type ChainClient, simulateAndWrite } from "./write.ts";
 
-/** Parameters of an action on the channel contract. */
+/** Parameters of an action on a contract. */
 export type OnContract<parameters = unknown> = parameters & {
-  /** The channel contract. */
+  /** PaymentChannels; TaskEscrow where it is about tasks. */
   contract: Address;
 };
 

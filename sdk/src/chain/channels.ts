@@ -93,25 +93,6 @@ export async function hasExpectedDomain(
 }
 
 /**
- * Reads what could not be paid out to an account and waits for `claimCredit`.
- *
- * @param client - A viem client.
- * @param parameters - The contract, the token and the account.
- * @returns Base units.
- */
-export async function getCredit(
-  client: ChainClient,
-  parameters: OnContract<{ token: Address; account: Address }>,
-): Promise<bigint> {
-  return readContract(client, {
-    address: parameters.contract,
-    abi: paymentChannelsAbi,
-    functionName: "credit",
-    args: [parameters.token, parameters.account],
-  });
-}
-
-/**
  * Tells whether a payee lets an operator settle for it.
  *
  * @param client - A viem client.

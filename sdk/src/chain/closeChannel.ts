@@ -1,4 +1,4 @@
-import type { Address, Hex } from "viem";
+import type { Hex } from "viem";
 
 import type { Terms } from "../protocol/terms.ts";
 import { callChannels, type Sending } from "./callChannels.ts";
@@ -78,20 +78,4 @@ export async function requestCloseChannelWithAuthorization(
 ): Promise<Hex> {
   const { terms, deadline, signature } = parameters;
   return callChannels(client, parameters, "requestCloseWithAuthorization", [terms, deadline, signature]);
-}
-
-/**
- * Delivers what could not be paid out to an account before. Anybody may send it; the account is paid.
- *
- * @param client - A viem client with any account.
- * @param parameters - The contract, the token and the account.
- * @returns The hash of the transaction.
- * @throws {ContractRefusedError} when the contract refuses.
- * @throws {NoGasError} when the account cannot pay the gas.
- */
-export async function claimCredit(
-  client: ChainClient,
-  parameters: Sending<{ token: Address; creditor: Address }>,
-): Promise<Hex> {
-  return callChannels(client, parameters, "claimCredit", [parameters.token, parameters.creditor]);
 }

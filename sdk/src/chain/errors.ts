@@ -51,7 +51,9 @@ export class TransactionRevertedError extends SubfenError {
   constructor(hash: Hex) {
     super(`Transaction ${hash} was mined but reverted: it changed nothing.`, {
       code: "transaction-reverted",
-      metaMessages: ["It passed its simulation, so something else was mined first. Read the channel and decide again."],
+      metaMessages: [
+        "It passed its simulation, so something else was mined first. Read the channel or task and decide again.",
+      ],
     });
     this.hash = hash;
   }

@@ -1,8 +1,15 @@
 import * as events from "./channelEvents.ts";
 import * as channels from "./channels.ts";
 import * as closing from "./closeChannel.ts";
+import * as credit from "./credit.ts";
 import * as funding from "./fundChannel.ts";
+import * as taskFunding from "./fundTask.ts";
+import { getTask } from "./getTask.ts";
+import * as refunding from "./refundTask.ts";
+import * as releasing from "./releaseTask.ts";
+import * as reviews from "./reviewWork.ts";
 import * as settling from "./settleChannel.ts";
+import * as taskEvents from "./taskEvents.ts";
 import * as token from "./token.ts";
 import { type ChainClient, confirmTransaction } from "./write.ts";
 
@@ -10,7 +17,6 @@ const actions = {
   getChannel: channels.getChannel,
   getChannels: channels.getChannels,
   getCloseGracePeriod: channels.getCloseGracePeriod,
-  getCredit: channels.getCredit,
   isOperator: channels.isOperator,
   channelEvents: events.channelEvents,
   findChannels: events.findChannels,
@@ -27,7 +33,23 @@ const actions = {
   requestCloseChannel: closing.requestCloseChannel,
   requestCloseChannelWithAuthorization: closing.requestCloseChannelWithAuthorization,
   withdrawChannel: closing.withdrawChannel,
-  claimCredit: closing.claimCredit,
+  getCredit: credit.getCredit,
+  claimCredit: credit.claimCredit,
+  getTask,
+  taskEvents: taskEvents.taskEvents,
+  findTasks: taskEvents.findTasks,
+  fundTask: taskFunding.fundTask,
+  fundTaskWithAuthorization: taskFunding.fundTaskWithAuthorization,
+  fundTasks: taskFunding.fundTasks,
+  releaseTask: releasing.releaseTask,
+  releaseTaskWithAuthorization: releasing.releaseTaskWithAuthorization,
+  claimTask: releasing.claimTask,
+  refundTask: refunding.refundTask,
+  refundTaskWithAuthorization: refunding.refundTaskWithAuthorization,
+  submitWork: reviews.submitWork,
+  objectToWork: reviews.objectToWork,
+  arbitrateWork: reviews.arbitrateWork,
+  getReview: reviews.getReview,
   getTokenBalance: token.getTokenBalance,
   getTokenDomain: token.getTokenDomain,
   approveToken: token.approveToken,

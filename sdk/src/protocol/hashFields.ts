@@ -12,7 +12,11 @@ export function hashFields(parameters: {
   /** What the fields belong to, for messages. */
   name: string;
   /** Type, name and value of each field, in the order of the encoding. */
-  fields: readonly (readonly [type: "address" | "bytes32" | "uint128" | "uint256", name: string, value: unknown])[];
+  fields: readonly (readonly [
+    type: "address" | "bytes32" | "uint64" | "uint128" | "uint256",
+    name: string,
+    value: unknown,
+  ])[];
 }): Hex {
   const { name, fields } = parameters;
   for (const [type, field, value] of fields) assertField({ field: `${name}.${field}`, type, value });

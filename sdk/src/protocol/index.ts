@@ -51,6 +51,8 @@ export {
   signReceiveWithAuthorization,
   topUpAuthorizationNonce,
 } from "./receiveWithAuthorization.ts";
+export { hashRefund, type Refund, refundType, signRefund, verifyRefund } from "./refund.ts";
+export { hashRelease, type Release, releaseType, signRelease, verifyRelease } from "./release.ts";
 export { addEvidence, type EvidenceJudgement, type EvidenceRefusal } from "./rules/addEvidence.ts";
 export type { ChannelFacts } from "./rules/channelFacts.ts";
 export { estimateClaimGas } from "./rules/claimGas.ts";
@@ -79,6 +81,7 @@ export {
 } from "./settleAuthorization.ts";
 export { signStatusRequest, type StatusRequest, statusRequestType, verifyStatusRequest } from "./statusRequest.ts";
 export { InvalidSignatureError, isCanonicalSignature, normalizeSignature, type SignatureFault } from "./signature.ts";
+export { computeTaskId, escrowDomain, type EscrowLocation, type Task } from "./taskId.ts";
 export { type Terms, voucherSigner } from "./terms.ts";
 export type { SigningAccount, TypedData } from "./typedMessage.ts";
 export {

@@ -28,7 +28,7 @@ export type ReceiveWithAuthorization = {
   validAfter: bigint;
   /** Unix time in seconds before which it is good (exclusive). */
   validBefore: bigint;
-  /** See {@link openAuthorizationNonce} and {@link topUpAuthorizationNonce}. */
+  /** See {@link openAuthorizationNonce} and {@link topUpAuthorizationNonce}; of a task it is the task's id. */
   nonce: Hex;
 };
 

@@ -33,6 +33,9 @@ const signers: Record<string, Sign> = {
   signReceiveWithAuthorization: (account) => protocol.signReceiveWithAuthorization({ account, domain, ...transfer }),
   signVerdict: (account) => protocol.signVerdict({ account, condition: contract, chainId: 31337, ...verdict }),
   signStatusRequest: (account) => protocol.signStatusRequest({ account, ...at, channelId, timestamp: 1n }),
+  signRelease: (account) =>
+    protocol.signRelease({ account, ...at, taskId: channelId, cumulativeAmount: 2n ** 100n, deadline: 9n }),
+  signRefund: (account) => protocol.signRefund({ account, ...at, taskId: channelId, deadline: 9n }),
   signReceipt: (account) => protocol.signReceipt({ account, ...at, ...receipt, issuedAt: 8n }),
 };
 

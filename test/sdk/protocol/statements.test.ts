@@ -5,6 +5,7 @@ import { privateKeyToAccount } from "viem/accounts";
 
 import {
   computeChannelId,
+  computeTaskId,
   type ConditionalPayment,
   hashCloseAuthorization,
   hashCloseRequest,
@@ -13,6 +14,8 @@ import {
   hashDomain,
   hashReceipt,
   hashReceiveWithAuthorization,
+  hashRefund,
+  hashRelease,
   hashSettleAuthorization,
   hashVerdict,
   hashVoucher,
@@ -23,12 +26,17 @@ import {
   signConditionalVoucher,
   type SigningAccount,
   signReceipt,
+  signRefund,
+  signRelease,
   signVerdict,
   signVoucher,
   topUpAuthorizationNonce,
+  type Task,
   type TypedData,
   verifyConditionalVoucher,
   verifyReceipt,
+  verifyRefund,
+  verifyRelease,
   verifyVerdict,
   verifyVoucher,
   voucherSigner,
@@ -83,6 +91,20 @@ const transfer = {
   nonce: bytes32("nonce"),
 };
 const topUp = { channelId, additionalDeposit: 5n, from: terms.payer, topUpSalt: zeroHash };
+
+const task: Task = {
+  client: terms.payer,
+  provider: terms.payee,
+  token: terms.token,
+  amount: 5_000n,
+  condition: "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0",
+  parametersHash: bytes32("parameters"),
+  deadline: 1_900_000_000n,
+  salt: bytes32("salt"),
+};
+const taskAt = { contract, chainId };
+const refund = { ...taskAt, taskId: bytes32("task"), deadline: 1_900_000_000n };
+const release = { ...refund, cumulativeAmount: 5_000n };
 
 const byTypedData = (change: (signature: Hex) => Hex | Promise<Hex>): SigningAccount => ({
   address: account.address,
@@ -155,6 +177,13 @@ describe("hashes", () => {
     ["hashDomain", hashDomain, vectors.domain],
     ["openAuthorizationNonce", openAuthorizationNonce, terms],
     ["topUpAuthorizationNonce", topUpAuthorizationNonce, topUp],
+    ["hashRelease", hashRelease, release],
+    ["hashRefund", hashRefund, refund],
+    [
+      "computeTaskId",
+      (flat: Task & typeof taskAt) => computeTaskId({ task: flat, contract: flat.contract, chainId: flat.chainId }),
+      { ...task, ...taskAt },
+    ],
   ];
   const widths: Record<string, bigint> = {
     cumulativeAmount: 128n,
@@ -168,6 +197,8 @@ describe("hashes", () => {
     validBefore: 256n,
     deadline: 256n,
   };
+
+  const withShortDeadline = ["hashCloseRequest", "hashRelease", "hashRefund", "computeTaskId"];
 
   for (const [name, hash, good] of cases) {
     const call = (changes: object) => hash({ ...good, ...changes } as never);
@@ -185,7 +216,7 @@ describe("hashes", () => {
       };
       for (const [field, value] of Object.entries(good) as [string, unknown][]) {
         if (typeof value === "bigint") {
-          const width = name === "hashCloseRequest" ? 64n : widths[field]!;
+          const width = field === "deadline" && withShortDeadline.includes(name) ? 64n : widths[field]!;
           const top = 2n ** width - 1n;
           expectChange({ [field]: top });
           expectChange({ [field]: value + 1n });
@@ -380,6 +411,22 @@ describe("verifying", () => {
         return (changes) => verifyVerdict({ ...verdict, signature, signer: account.address, ...changes });
       },
       [{ amount: 0n }, { paymentId: zeroHash }, { condition: contract }, { issuedAt: 0n }, { chainId: 1 }],
+    ],
+    [
+      "verifyRelease",
+      async () => {
+        const signature = await signRelease({ ...release, account });
+        return (changes) => verifyRelease({ ...release, signature, signer: account.address, ...changes });
+      },
+      [{ cumulativeAmount: 1n }, { taskId: zeroHash }, { deadline: 0n }, { contract: zeroAddress }, { chainId: 1 }],
+    ],
+    [
+      "verifyRefund",
+      async () => {
+        const signature = await signRefund({ ...refund, account });
+        return (changes) => verifyRefund({ ...refund, signature, signer: account.address, ...changes });
+      },
+      [{ taskId: zeroHash }, { deadline: 0n }, { contract: zeroAddress }, { chainId: 1 }],
     ],
   ];
 

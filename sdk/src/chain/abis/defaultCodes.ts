@@ -4,15 +4,15 @@
 export const defaultCodes = [
   {
     contract: "PaymentChannels",
-    size: 13828,
-    hash: "0x5e7e474589f8decb93e1c608a9e5245d91a9dd57db631ac9a692197b94855650",
+    size: 13803,
+    hash: "0x0f4e1bea1f1a859849731c4aefd31354bdfb7cba7a4ff781ae439228809d6b74",
     immutables: [{"start":788,"length":32},{"start":3604,"length":32},{"start":5038,"length":32},{"start":5300,"length":32},{"start":5366,"length":32},{"start":5409,"length":32},{"start":6789,"length":32},{"start":6831,"length":32},{"start":6873,"length":32},{"start":6954,"length":32},{"start":6994,"length":32}],
   },
   {
     contract: "TaskEscrow",
-    size: 8321,
-    hash: "0xe4ef1d9652aa22af75438fcface1d2ad990aa24a30f083455327d784c7c91851",
-    immutables: [{"start":4806,"length":32},{"start":4854,"length":32},{"start":5733,"length":32},{"start":5775,"length":32},{"start":5817,"length":32},{"start":5898,"length":32},{"start":5938,"length":32}],
+    size: 8268,
+    hash: "0xb3e5f79267ac7e52eef9f2c3ca52072eb2526da046130f0b79bfc5b3695e008a",
+    immutables: [{"start":4657,"length":32},{"start":4705,"length":32},{"start":5680,"length":32},{"start":5722,"length":32},{"start":5764,"length":32},{"start":5845,"length":32},{"start":5885,"length":32}],
   },
   {
     contract: "HashlockCondition",
