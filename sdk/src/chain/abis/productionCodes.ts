@@ -4,15 +4,15 @@
 export const productionCodes = [
   {
     contract: "PaymentChannels",
-    size: 16811,
-    hash: "0x1b3e0cd1dcb1675e88814be32352d56dba0042a3c60bde68964acda3dc8f7ab9",
+    size: 16798,
+    hash: "0x5920046fc6dc233fe511fba987818db676e40bdaafbe3ebc68e5cd5eaf515167",
     immutables: [{"start":711,"length":32},{"start":3496,"length":32},{"start":3867,"length":32},{"start":3908,"length":32},{"start":9452,"length":32},{"start":9511,"length":32},{"start":12880,"length":32},{"start":12927,"length":32},{"start":13006,"length":32},{"start":13044,"length":32},{"start":13116,"length":32}],
   },
   {
     contract: "TaskEscrow",
-    size: 10370,
-    hash: "0xf0f087379385c25b01bcfbef91a13f8892156c62faf8817dbd4217fa53d5d97f",
-    immutables: [{"start":3395,"length":32},{"start":3437,"length":32},{"start":9525,"length":32},{"start":9572,"length":32},{"start":9651,"length":32},{"start":9689,"length":32},{"start":9761,"length":32}],
+    size: 10322,
+    hash: "0xb4b128d361451d70d3bee54f2d087b84f9d13a4435880e76ad42c4540a9e0dc0",
+    immutables: [{"start":3395,"length":32},{"start":3437,"length":32},{"start":9477,"length":32},{"start":9524,"length":32},{"start":9603,"length":32},{"start":9641,"length":32},{"start":9713,"length":32}],
   },
   {
     contract: "HashlockCondition",
