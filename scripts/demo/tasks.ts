@@ -286,7 +286,7 @@ function createPayee(chain: DemoChain, worker: DemoClient, { terms, channelId }:
     async close(): Promise<{ hash: Hex; proven: number }> {
       if (!newest) throw new Error("Nothing was ordered.");
       const evidence = accepted.payments.filter(({ due }) => due > 0n);
-      const { hash, proven } = await worker.closeConditionalChannel({
+      const { hash, proven } = await worker.closeChannelConditionally({
         contract,
         terms,
         statement: newest,
