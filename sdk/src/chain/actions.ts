@@ -9,6 +9,7 @@ function late<name extends keyof Actions>(name: name): Actions[name] {
   return action as unknown as Actions[name];
 }
 
+export const call = /* @__PURE__ */ late("call");
 export const getBlock = /* @__PURE__ */ late("getBlock");
 export const getBlockNumber = /* @__PURE__ */ late("getBlockNumber");
 export const getChainId = /* @__PURE__ */ late("getChainId");

@@ -1,10 +1,12 @@
 import * as events from "./channelEvents.ts";
 import * as channels from "./channels.ts";
+import * as conditionally from "./claimConditionally.ts";
 import * as closing from "./closeChannel.ts";
 import * as credit from "./credit.ts";
 import * as funding from "./fundChannel.ts";
 import * as taskFunding from "./fundTask.ts";
 import { getTask } from "./getTask.ts";
+import { planConditionalClaim } from "./planConditionalClaim.ts";
 import * as refunding from "./refundTask.ts";
 import * as releasing from "./releaseTask.ts";
 import * as reviews from "./reviewWork.ts";
@@ -28,6 +30,9 @@ const actions = {
   settleChannel: settling.settleChannel,
   settleChannels: settling.settleChannels,
   settleChannelWithAuthorization: settling.settleChannelWithAuthorization,
+  planConditionalClaim,
+  settleChannelConditionally: conditionally.settleChannelConditionally,
+  closeChannelConditionally: conditionally.closeChannelConditionally,
   closeChannel: closing.closeChannel,
   closeChannelWithAuthorization: closing.closeChannelWithAuthorization,
   requestCloseChannel: closing.requestCloseChannel,

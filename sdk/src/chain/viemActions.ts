@@ -1,5 +1,6 @@
 // What actions.ts loads late, named one by one so that bundlers leave the rest of viem's actions out.
 export {
+  call,
   getBlock,
   getBlockNumber,
   getChainId,
