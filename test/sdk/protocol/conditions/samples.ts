@@ -80,7 +80,7 @@ export function createSamples(random: Random, at: Contracts = contracts) {
         const verdict = { condition: at.attestation, chainId, paymentId, specHash, deliverableHash, amount, issuedAt };
         const wrong = pick([{}, {}, {}, {}, { paymentId: other }, { amount: amount + 1n }, { chainId: 1 }]);
         const signature = await signVerdict({ ...verdict, ...wrong, account });
-        if (random.below(6) === 0) {
+        if (random.below(4) === 0) {
           const higher = { ...verdict, amount: amount + BigInt(random.below(500)) };
           const second = await signVerdict({ ...higher, account });
           attestations.push({ evaluator, amount: higher.amount, issuedAt, signature: second });
@@ -89,7 +89,8 @@ export function createSamples(random: Random, at: Contracts = contracts) {
         attestations.push({ evaluator, amount, issuedAt, signature });
       }
       // In any order, and some of one evaluator: the contract takes that too.
-      if (isTwice) return encodeAttestations(deliverableHash, attestations.toReversed());
+      const given = random.below(2) === 0 ? attestations : attestations.toReversed();
+      if (isTwice) return encodeAttestations(deliverableHash, given);
       return condition.encodeEvidence({ deliverableHash, attestations });
     };
     return { condition, prove };
@@ -107,7 +108,7 @@ export function createSamples(random: Random, at: Contracts = contracts) {
     return { condition, prove };
   }
 
-  const plain = (): Sample => pick([hashlockSample, attestationSample, tickSample])();
+  const plain = (): Sample => pick([hashlockSample, attestationSample, attestationSample, tickSample])();
 
   function kthSample(depth: number): Sample {
     const samples = Array.from({ length: 1 + random.below(4) }, () =>
