@@ -23,6 +23,7 @@ import {
   type PayerPolicy,
   planStatement,
   proveDue,
+  setWork,
   signConditionalVoucher,
   signReceiveWithAuthorization,
   type StatedPayment,
@@ -278,6 +279,9 @@ function createPayee(chain: DemoChain, worker: DemoClient, { terms, channelId }:
           accepted = taken.next;
           earned += taken.gain;
         }
+        // What was judged to be worth less is no debt of the client's: its credit is not used up.
+        const settled = setWork({ accepted, ref, work: due, creditLimit: policy.creditLimit });
+        if (settled.outcome === "set") accepted = settled.next;
         yield { ref, evidence, due };
       }
     },
