@@ -127,6 +127,11 @@ function reportEscrow({ outcomes, providerGain, clientLoss, held, ...result }: E
   ]);
 }
 
+/** For `JSON.stringify`, which knows no bigint. */
+function toText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
+
 say("Setting up");
 const chain = await openChain();
 say(
@@ -144,7 +149,6 @@ try {
   const escrowed = await payByEscrow(chain, showOutcome);
   reportEscrow(escrowed);
   if (values.json) {
-    const toText = (_key: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
     console.log(JSON.stringify({ calls: bought, tasks: worked, escrow: escrowed }, toText, 2));
   }
 } finally {
