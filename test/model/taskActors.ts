@@ -103,7 +103,12 @@ export function createTaskActors(
     if (reviewed.length === 0) return newReviewed();
     const near = reviewed.filter(({ task, review: of }) => isRipe(task, of.terms));
     if (near.length > 0 && random.chance(0.5)) return random.pick(near);
-    return ripe.length > 0 && random.chance(0.8) ? random.pick(ripe.slice(-6)) : random.pick(reviewed);
+    if (ripe.length > 0 && random.chance(0.7)) return random.pick(ripe.slice(-6));
+    // Where something happened already, it must not happen again.
+    const begun = reviewed.filter(
+      ({ task }) => reviewModel.read(model.idOf(task), task.parametersHash).submittedAt !== 0,
+    );
+    return begun.length > 0 && random.chance(0.7) ? random.pick(begun.slice(-6)) : random.pick(reviewed);
   }
 
   function newReviewed(): { task: Task; review: NonNullable<KnownTask["review"]> } {
@@ -257,6 +262,7 @@ export function createTaskActors(
     },
     () => reviewStep("submit", "provider", random.bytes32()),
     () => reviewStep("submit", "provider", random.bytes32()),
+    () => reviewStep("object", "reviewer", random.bytes32()),
     () => reviewStep("object", "reviewer", random.bytes32()),
     () => reviewStep("arbitrate", "arbiter", random.pick([0n, 1n, 100n, 10_000n, 2n ** 128n - 1n])),
   ];
