@@ -2,10 +2,12 @@
 import { expectTypeOf } from "expect-type";
 
 import {
+  checkTask,
   type ClaimedConditionally,
   computeTaskId,
   type ConditionalClaim,
   type ConditionalPayment,
+  explainTaskProblem,
   fundTask,
   hashRefund,
   hashRelease,
@@ -24,6 +26,7 @@ import {
   type SubfenActions,
   type Task,
   type TaskEvent,
+  type TaskProblem,
   type TaskState,
   verifyRefund,
   verifyRelease,
@@ -91,6 +94,10 @@ expectTypeOf(planConditionalClaim).returns.resolves.toExtend<{
 }>();
 expectTypeOf<NothingToGainError["code"]>().toEqualTypeOf<"nothing-to-gain">();
 expectTypeOf<NothingToGainError["settled"]>().toEqualTypeOf<bigint>();
+
+expectTypeOf(checkTask).returns.resolves.toEqualTypeOf<readonly TaskProblem[]>();
+expectTypeOf(explainTaskProblem).parameters.toEqualTypeOf<[TaskProblem]>();
+expectTypeOf<Extract<TaskProblem, { code: "role-overlap" }>["account"]>().toEqualTypeOf<Hex>();
 
 /** What the compiler refuses. */
 export function refused(actions: SubfenActions, at: At, task: Task, statement: SignedConditionalVoucher): void {

@@ -235,6 +235,11 @@ for (const [kind, makeSigner] of Object.entries(kinds)) {
       await payer.approveToken({ token, spender: escrow, amount: 300n });
       await payer.fundTask({ contract: escrow, task: first });
       await payer.fundTasks({ contract: escrow, tasks: [second, third] });
+      const agreed = { provider: payer.address, amount: 100n };
+      const work = { contract: escrow, task: first, parameters: lock.parameters, workTime: 60n };
+      expect(await payee.checkTask({ ...work, agreed })).to.deep.equal([
+        { code: "term-mismatch", field: "provider", given: payee.address, expected: payer.address },
+      ]);
       await payer.releaseTask({ contract: escrow, task: first, cumulativeAmount: 40n });
       const early = await rejection(payer.refundTask({ contract: escrow, task: first }));
       expect(early).to.include({ name: "ContractRefusedError", errorName: "NotProvider" });
