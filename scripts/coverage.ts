@@ -5,8 +5,10 @@ import { readdirSync, rmSync } from "node:fs";
 
 import { hardhat } from "./hardhat.ts";
 
-const folder = "test/contracts/PaymentChannels";
-const tests = ["test/contracts/MockDigitalYuan.test.ts", ...readdirSync(folder).map((name) => `${folder}/${name}`)];
+const folder = "test/contracts";
+const tests = readdirSync(folder, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".test.ts"))
+  .map((name) => `${folder}/${name}`);
 const { status, stdout } = spawnSync(process.execPath, [...hardhat, "test", "mocha", "--coverage", ...tests], {
   env: { ...process.env, SUBFEN_BUILD: "coverage" },
   encoding: "utf8",

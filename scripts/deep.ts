@@ -36,6 +36,11 @@ const runs: Run[] = [
   crash("gateway"),
   crash("buyer"),
   crash("chain"),
+  {
+    name: "all orders of a task under review",
+    args: [...hardhat, "test", "mocha", "--no-compile", "test/contracts/TaskEscrow/orders.test.ts"],
+    env: { SUBFEN_ORDERS: "all" },
+  },
   { name: "arithmetic", args: ["scripts/prove.ts"] },
   { name: "coverage", args: ["scripts/coverage.ts"] },
   { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },

@@ -1,21 +1,27 @@
-// `npm run demo`: an agent pays a model seller call by call, one transaction settles them all.
+// `npm run demo`: an agent pays a model seller call by call; then work is paid only where it succeeded.
 import { parseArgs } from "node:util";
 
 import { formatYuan } from "subfen";
 
+import { openChain } from "./demo/chain.ts";
+import { type EscrowResult, payByEscrow, type TaskOutcome } from "./demo/escrow.ts";
 import { openMarket } from "./demo/market.ts";
-import { buyCalls, type Result } from "./demo/run.ts";
+import { buyCalls, type CallsResult } from "./demo/calls.ts";
+import { payForTasks, pricePerTask, type TasksResult } from "./demo/tasks.ts";
 
-const help = `An AI agent buys model calls, pays each from a payment channel, and one transaction settles them all.
+const help = `First act: an AI agent buys model calls, pays each from a payment channel, and one transaction settles them all.
+Second act: tasks are paid only if they succeeded, those below a fen in a channel, those above by escrow.
 
-  npm run demo                     1,000 calls
-  npm run demo -- --calls 100      fewer (at most 1,740)
-  npm run demo -- --json           the result as JSON, for programs
+  npm run demo                     1,000 calls, 200 tasks
+  npm run demo -- --calls 100      fewer calls (at most 1,740)
+  npm run demo -- --tasks 50       fewer tasks (at most 348)
+  npm run demo -- --json           the results as JSON, for programs
 `;
 
 const { values } = parseArgs({
   options: {
     calls: { type: "string", default: "1000" },
+    tasks: { type: "string", default: "200" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -26,37 +32,55 @@ function fail(message: string): never {
   process.exit(1);
 }
 
+function numberOf(option: "calls" | "tasks", most: number): number {
+  const number = Number(values[option]);
+  if (Number.isInteger(number) && number >= 1 && number <= most) return number;
+  return fail(`--${option} takes 1 to ${most}, not ${values[option]}.`);
+}
+
 if (values.help) {
   console.log(help);
   process.exit(0);
 }
-const calls = Number(values.calls);
-if (!Number.isInteger(calls) || calls < 1 || calls > 1740) fail(`--calls takes 1 to 1740, not ${values.calls}.`);
+const [calls, tasks] = [numberOf("calls", 1740), numberOf("tasks", 348)];
 
 const say = values.json ? () => undefined : (line: string) => console.log(line);
 const yuan = (amount: bigint): string => `${formatYuan(amount)} yuan`;
 const count = (value: number | bigint): string => value.toLocaleString("en-US");
+const shareOfFen = (amount: number): string => `${((amount / 10_000) * 100).toFixed(1)} %`;
 
-function showProgress(done: number, paid: bigint): void {
-  if (values.json) return;
-  const text = `${count(done)} of ${count(calls)} calls, ${yuan(paid)} paid`;
-  if (process.stdout.isTTY) {
-    const filled = Math.round((30 * done) / calls);
-    process.stdout.write(`\r  [${"=".repeat(filled)}${" ".repeat(30 - filled)}] ${text}  `);
-    if (done === calls) process.stdout.write("\n");
-  } else if (done % Math.max(1, Math.floor(calls / 10)) === 0) {
-    console.log(`  ${text}`);
-  }
+function showProgress(what: string, all: number): (done: number, paid: bigint) => void {
+  return (done, paid) => {
+    if (values.json) return;
+    const text = `${count(done)} of ${count(all)} ${what}, ${yuan(paid)} paid`;
+    if (process.stdout.isTTY) {
+      const filled = Math.round((30 * done) / all);
+      process.stdout.write(`\r  [${"=".repeat(filled)}${" ".repeat(30 - filled)}] ${text}  `);
+      if (done === all) process.stdout.write("\n");
+    } else if (done % Math.max(1, Math.floor(all / 10)) === 0) {
+      console.log(`  ${text}`);
+    }
+  };
 }
 
-function report(result: Result): void {
+function table(rows: readonly (readonly [string, string])[]): void {
+  say("");
+  for (const [name, value] of rows) say(`  ${name.padEnd(24)} ${value}`);
+  say("");
+}
+
+function reportCalls(result: CallsResult): void {
+  const { paid, sellerGain, agentLoss } = result;
+  if (paid !== sellerGain || paid !== agentLoss) {
+    fail(`The sums differ: paid ${paid}, seller gained ${sellerGain}, agent lost ${agentLoss}.`);
+  }
   const each = (total: bigint): string => count(total / BigInt(result.calls));
-  const rows = [
+  table([
     ["calls", `${count(result.calls)} in ${result.seconds.toFixed(1)} s, 16 in flight`],
     ["tokens", `${count(result.tokensIn)} in, ${count(result.tokensOut)} out`],
-    ["paid by the agent", yuan(result.paid)],
-    ["gained by the seller", `${yuan(result.sellerGain)} on chain, equal to the last base unit`],
-    ["a call, on average", `${formatYuan(result.paid / BigInt(result.calls))} yuan: ${fen(result)} of a fen`],
+    ["paid by the agent", yuan(paid)],
+    ["gained by the seller", `${yuan(sellerGain)} on chain, equal to the last base unit`],
+    ["a call, on average", `${yuan(paid / BigInt(result.calls))}: ${shareOfFen(Number(paid) / result.calls)} of a fen`],
     ["change brought back", `${yuan(result.refunded)} of ${yuan(result.deposit)}`],
     [
       "payment overhead a call",
@@ -65,28 +89,67 @@ function report(result: Result): void {
     ["gas, all of it", `${count(result.gas)} in ${result.transactions} transactions: ${each(result.gas)} a call`],
     ["gas, a transfer a call", `${count(result.gasOfTransfer)} a call (EIP-3009, measured here)`],
     ["settled by", result.settlement],
-  ];
-  say("");
-  for (const [name, value] of rows) say(`  ${name?.padEnd(24)} ${value}`);
+  ]);
 }
 
-function fen({ paid, calls: made }: Result): string {
-  return `${((Number(paid) / made / 10_000) * 100).toFixed(1)} %`;
+function reportTasks(result: TasksResult): void {
+  const { due, workerGain, clientLoss, succeeded } = result;
+  if (due !== workerGain || due !== clientLoss || due !== BigInt(succeeded) * pricePerTask) {
+    fail(`The sums differ: due ${due}, worker gained ${workerGain}, client lost ${clientLoss}.`);
+  }
+  table([
+    ["tasks", `${count(result.tasks)} in ${result.seconds.toFixed(1)} s, each checked against its JSON schema`],
+    ["succeeded", `${count(succeeded)}, paid ${yuan(pricePerTask)} each: ${shareOfFen(Number(pricePerTask))} of a fen`],
+    ["failed", `${count(result.failed)}, paid nothing`],
+    ["gained by the worker", `${yuan(workerGain)} on chain, equal to the last base unit`],
+    ["brought back", `${yuan(result.refunded)} to the client`],
+    ["proven on chain", `${result.provenOnChain} payments, which the client had not acknowledged`],
+    ["gas, all of it", `${count(result.gas)} in ${result.transactions} transactions`],
+    ["closed by", result.settlement],
+  ]);
+}
+
+function showOutcome({ name, why, paid, refunded }: TaskOutcome): void {
+  say(`  ${name.padEnd(12)} ${yuan(paid).padStart(10)} to the provider, ${yuan(refunded).padStart(8)} back: ${why}`);
+}
+
+function reportEscrow({ outcomes, providerGain, clientLoss, held, ...result }: EscrowResult): void {
+  const paid = outcomes.reduce((sum, outcome) => sum + outcome.paid, 0n);
+  const refunded = outcomes.reduce((sum, outcome) => sum + outcome.refunded, 0n);
+  if (paid !== providerGain || paid !== clientLoss || held !== 0n) {
+    fail(`The sums differ: paid ${paid}, provider gained ${providerGain}, client lost ${clientLoss}, held ${held}.`);
+  }
+  table([
+    ["locked by the client", yuan(paid + refunded)],
+    ["gained by the provider", `${yuan(providerGain)} on chain, equal to the last base unit`],
+    ["brought back", yuan(refunded)],
+    ["gas, all of it", `${count(result.gas)} in ${result.transactions} transactions`],
+  ]);
+}
+
+/** For `JSON.stringify`, which knows no bigint. */
+function toText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
 }
 
 say("Setting up");
-const market = await openMarket((step) => say(`  ${step}`));
+const chain = await openChain();
+say(
+  `  chain ${chain.chainId} in this process: token ${chain.token}, channels ${chain.channels}, escrow ${chain.escrow}`,
+);
+const market = await openMarket(chain, (step) => say(`  ${step}`));
 try {
-  say("Buying");
-  const result = await buyCalls(market, calls, showProgress);
-  if (result.paid !== result.sellerGain || result.paid !== result.agentLoss) {
-    fail(`The sums differ: paid ${result.paid}, seller gained ${result.sellerGain}, agent lost ${result.agentLoss}.`);
-  }
-  report(result);
+  say("First act: an agent buys model calls");
+  const bought = await buyCalls(market, calls, showProgress("calls", calls));
+  reportCalls(bought);
+  say("Second act: tasks below a fen in a channel, paid only if they succeeded");
+  const worked = await payForTasks(chain, tasks, showProgress("tasks", tasks));
+  reportTasks(worked);
+  say("Second act: tasks in escrow");
+  const escrowed = await payByEscrow(chain, showOutcome);
+  reportEscrow(escrowed);
   if (values.json) {
-    console.log(
-      JSON.stringify(result, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value), 2),
-    );
+    console.log(JSON.stringify({ calls: bought, tasks: worked, escrow: escrowed }, toText, 2));
   }
 } finally {
   await market.close();

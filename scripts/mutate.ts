@@ -1,6 +1,6 @@
 // `npm run test:mutation`: breaks the contracts in one place at a time, in a copy of the repository, and counts the breaks
-// that no test notices. Takes long, so it is not in CI. `-- --list` only lists the mutants, `-- --only 3,14` runs some,
-// `-- --jobs 2` runs copies side by side. Exits 1 when a mutant survives that is not in docs/security.md.
+// that no test notices. Takes long, so it is not in CI. `-- --list` only lists the mutants, `-- --only 3,14,TaskEscrow` runs
+// those with these numbers or in these files, `-- --jobs 2` runs copies side by side. Exits 1 when a mutant survives that is not in docs/security.md.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -37,11 +37,25 @@ const channels = "test/contracts/PaymentChannels";
 const channelTests = [
   // The quickest first: most mutants die in them.
   ["settling", "closing", "funding", "paying", "batch", "signatures", "vectors"].map((n) => `${channels}/${n}.test.ts`),
-  ["reentrancy", "payoutGas"].map((name) => `${channels}/${name}.test.ts`),
+  ["conditional", "conditionalHostile", "reentrancy", "payoutGas"].map((name) => `${channels}/${name}.test.ts`),
   ["test/model/contracts.test.ts"],
 ];
 
-const channelsArtifact = "artifacts/contracts/PaymentChannels.sol/PaymentChannels.json";
+const escrow = "test/contracts/TaskEscrow";
+const escrowTests = [
+  ["releasing", "refunding", "funding", "claiming"].map((name) => `${escrow}/${name}.test.ts`),
+  ["batch", "paying", "signatures", "reentrancy", "orders"].map((name) => `${escrow}/${name}.test.ts`),
+];
+
+const conditionTests = (...names: string[]): string[][] => [
+  names.map((name) => `test/contracts/conditions/${name}.test.ts`),
+];
+
+const artifactOf = (path: string, name = path.split("/").at(-1)): string =>
+  `artifacts/contracts/${path}.sol/${name}.json`;
+const channelsArtifact = artifactOf("PaymentChannels");
+const escrowArtifact = artifactOf("TaskEscrow");
+const attestationArtifact = artifactOf("conditions/AttestationCondition");
 
 /** What is broken, the artifact with the code that is deployed of it, and the tests in the order in which they run. */
 const targets: Target[] = [
@@ -49,8 +63,41 @@ const targets: Target[] = [
   { file: "contracts/libraries/Signatures.sol", artifact: channelsArtifact, tests: channelTests },
   {
     file: "contracts/token/MockDigitalYuan.sol",
-    artifact: "artifacts/contracts/token/MockDigitalYuan.sol/MockDigitalYuan.json",
+    artifact: artifactOf("token/MockDigitalYuan"),
     tests: [["test/contracts/MockDigitalYuan.test.ts"]],
+  },
+  { file: "contracts/TaskEscrow.sol", artifact: escrowArtifact, tests: escrowTests },
+  { file: "contracts/libraries/TokenCustody.sol", artifact: escrowArtifact, tests: escrowTests },
+  { file: "contracts/libraries/Conditions.sol", artifact: escrowArtifact, tests: [[`${escrow}/claiming.test.ts`]] },
+  {
+    file: "contracts/conditions/AttestationCondition.sol",
+    artifact: attestationArtifact,
+    tests: conditionTests("attestation", "vectors"),
+  },
+  {
+    file: "contracts/libraries/KthLargest.sol",
+    artifact: attestationArtifact,
+    tests: conditionTests("attestation"),
+  },
+  {
+    file: "contracts/conditions/HashlockCondition.sol",
+    artifact: artifactOf("conditions/HashlockCondition"),
+    tests: conditionTests("hashlockAndTick"),
+  },
+  {
+    file: "contracts/conditions/TickCondition.sol",
+    artifact: artifactOf("conditions/TickCondition"),
+    tests: conditionTests("hashlockAndTick", "vectors"),
+  },
+  {
+    file: "contracts/conditions/KthCondition.sol",
+    artifact: artifactOf("conditions/KthCondition"),
+    tests: conditionTests("kth"),
+  },
+  {
+    file: "contracts/conditions/ReviewCondition.sol",
+    artifact: artifactOf("conditions/ReviewCondition"),
+    tests: conditionTests("review"),
   },
 ];
 
@@ -75,13 +122,13 @@ const rules: [RegExp, string | ((found: string) => string)][] = [
 
 /** Statements whose loss a test must notice. */
 const droppable =
-  /^\s+(if \(.*\) (revert|return) .*;|emit .*;|_[a-z]\w*\(.*\);|_channels\[.*\] = .*;|channel\.\w+ = .*;|credit\[.*;|account\.\w+ = .*;|_accounts\[.*;|authorizationState\[.*;|pendingOperator = .*;|operator = .*;)$/;
+  /^\s+(if \(.*\) (revert|return) .*;|emit .*;|_[a-z]\w*\(.*\);|_channels\[.*\] = .*;|_tasks\[.*\] = .*;|review\.\w+ = .*;|state\.\w+ = .*;|\(review\..*;|IERC20\(token\)\..*;|amounts\[.*\] = .*;|mstore\(.*\)|channel\.\w+ = .*;|credit\[.*;|account\.\w+ = .*;|_accounts\[.*;|authorizationState\[.*;|pendingOperator = .*;|operator = .*;)$/;
 
 function mutantsOf(file: string): Omit<Mutant, "id">[] {
   const found: Omit<Mutant, "id">[] = [];
   let isCode = false;
   for (const [index, before] of readFileSync(file, "utf8").split("\n").entries()) {
-    if (/^(contract|library) /.test(before)) isCode = true;
+    if (/^(abstract contract|contract|library) /.test(before)) isCode = true;
     if (!isCode || /^\s*(\/\/|\*|\/\*)/.test(before)) continue;
     const add = (after: string): void => void found.push({ file, line: index + 1, before, after });
     for (const [pattern, replacement] of rules) {
@@ -105,14 +152,17 @@ const { values } = parseArgs({
 });
 
 const all: Mutant[] = targets.flatMap(({ file }) => mutantsOf(file)).map((mutant, id) => ({ id, ...mutant }));
-const only = values.only?.split(",").map(Number);
-const queue = all.filter(({ id }) => !only || only.includes(id)).values();
+const only = values.only?.split(",");
+const isChosen = ({ id, file }: Mutant): boolean =>
+  !only || only.some((wanted) => (/^\d+$/.test(wanted) ? id === Number(wanted) : file.includes(wanted)));
+const chosen = all.filter(isChosen);
+const queue = chosen.values();
 const describe = ({ id, file, line, before, after }: Mutant): string =>
   `#${id} ${file}:${line}\n    - ${before.trim()}\n    + ${after.trim() || "(nothing)"}`;
 
 if (values.list) {
-  for (const mutant of all) console.log(describe(mutant));
-  console.log(`${all.length} mutants`);
+  for (const mutant of chosen) console.log(describe(mutant));
+  console.log(`${chosen.length} of ${all.length} mutants`);
   process.exit(0);
 }
 
@@ -183,8 +233,9 @@ const started = Date.now();
 
 /** A test that fails anyway would count every mutant as killed. */
 async function requireGreen(folder: string): Promise<void> {
-  // Both files of the channel contract have the same tests.
-  for (const target of new Map(targets.map((one) => [one.artifact, one])).values()) {
+  const needed = targets.filter(({ file }) => chosen.some((mutant) => mutant.file === file));
+  // Targets of one contract have the same tests, or some of them.
+  for (const target of new Map(needed.map((one) => [one.artifact, one])).values()) {
     if (await passes(folder, target)) continue;
     throw new Error(`The tests of ${target.file} fail although nothing is broken.`);
   }
@@ -196,7 +247,7 @@ async function work(folder: string): Promise<void> {
     counts[outcome]++;
     if (outcome === "survived") survivors.push(mutant);
     const done = counts.killed + counts.survived + counts["does not compile"];
-    console.log(`${done}/${only?.length ?? all.length} ${outcome.padEnd(16)} ${describe(mutant).split("\n")[0]}`);
+    console.log(`${done}/${chosen.length} ${outcome.padEnd(16)} ${describe(mutant).split("\n")[0]}`);
     if (outcome === "survived") console.log(describe(mutant));
   }
 }

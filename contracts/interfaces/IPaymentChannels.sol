@@ -79,6 +79,7 @@ interface IPaymentChannels is ITokenCustody {
     /// @param amount The most that can become due
     /// @param parameters What the condition was agreed with
     /// @param evidence What meets it
+    // solhint-disable-next-line gas-struct-packing
     struct ProvenPayment {
         uint8 index;
         bytes32 ref;

@@ -22,6 +22,7 @@ interface ITaskEscrow is ITokenCustody {
     /// @param parametersHash keccak256 of the condition's parameters
     /// @param deadline Last second at which evidence counts; at most 365 days away when funded
     /// @param salt Entropy; a task's id never opens again
+    // solhint-disable-next-line gas-struct-packing
     struct Task {
         address client;
         address provider;

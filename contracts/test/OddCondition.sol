@@ -7,6 +7,7 @@ contract OddCondition {
 
     /// @dev Parameters: `abi.encode(uint8 kind, uint256 value)`: 0 answers `value`, 1 reverts, 2 answers in 31 bytes, 3 answers
     /// `value` and 64 kilobytes more.
+    // solhint-disable-next-line no-complex-fallback
     fallback() external {
         (, , bytes memory parameters, ) = abi.decode(msg.data[4:], (bytes32, uint128, bytes, bytes));
         (uint8 kind, uint256 value) = abi.decode(parameters, (uint8, uint256));

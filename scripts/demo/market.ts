@@ -1,16 +1,14 @@
-// What the demo plays on: a chain in this process with the contracts deployed, a seller's gateway in front of a model
-// server, and an agent with money.
+// Where the first act plays: a seller's gateway in front of a model server, and an agent with money.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { network, tasks } from "hardhat";
-import { type Address, createWalletClient, custom, publicActions, toHex } from "viem";
-import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import { type Address, toHex } from "viem";
 
 import { mockDigitalYuanAbi, parseYuan } from "subfen";
 import { createGateway, createMemoryLedger, forwardTo, pricePerMillionTokens, toNodeListener } from "subfen/server";
 
 import { startModelServer } from "../../examples/model-calls/modelServer.ts";
+import type { DemoChain, DemoClient } from "./chain.ts";
 
 /** Base units for a million tokens. */
 export const prices = { input: parseYuan("2"), output: parseYuan("8") };
@@ -18,38 +16,20 @@ export const prices = { input: parseYuan("2"), output: parseYuan("8") };
 /** Base units that the faucet gives the agent. */
 const allowance = parseYuan("10");
 
-/** Enough of the chain's coin for the few transactions of the demo. */
-const gasMoney = 10n ** 18n;
-
 export type Market = Awaited<ReturnType<typeof openMarket>>;
 
 /**
  * Opens the market.
  *
+ * @param chain - Where the contracts are.
  * @param onStep - Told each step as it is done.
  * @returns Everything the agent needs, and `close()`.
  */
-export async function openMarket(onStep: (step: string) => void) {
-  await tasks.getTask("build").run({ quiet: true });
-  const { provider, ethers } = await network.create();
-  const clientOf = (account: PrivateKeyAccount) =>
-    createWalletClient({
-      account,
-      transport: custom(provider as Parameters<typeof custom>[0]),
-      pollingInterval: 20,
-    }).extend(publicActions);
-
-  const token = await ethers.deployContract("MockDigitalYuan");
-  const channels = await ethers.deployContract("PaymentChannels", [900]);
-  const tokenAddress = (await token.getAddress()) as Address;
-  const channelsAddress = (await channels.getAddress()) as Address;
-  await token.setExempt(channelsAddress, true);
-  onStep(`chain 31337 in this process: token ${tokenAddress}, channels ${channelsAddress}`);
-
-  const agent = clientOf(privateKeyToAccount(generatePrivateKey()));
-  const seller = clientOf(privateKeyToAccount(generatePrivateKey()));
-  await token.faucet(agent.account.address, allowance);
-  await provider.request({ method: "hardhat_setBalance", params: [seller.account.address, toHex(gasMoney)] });
+export async function openMarket(chain: DemoChain, onStep: (step: string) => void) {
+  const { token, channels } = chain;
+  const [agent, seller] = [chain.newClient(), chain.newClient()];
+  await chain.faucet(agent.account.address, allowance);
+  await chain.giveGas(seller.account.address);
   onStep(`agent ${agent.account.address} has 10 yuan from the faucet and no gas: its seller relays`);
 
   const model = await startModelServer();
@@ -57,8 +37,8 @@ export async function openMarket(onStep: (step: string) => void) {
   const forward = forwardTo(model.url);
   const gateway = await createGateway({
     client: seller,
-    contract: channelsAddress,
-    token: tokenAddress,
+    contract: channels,
+    token,
     realm: "models.example",
     secret: crypto.getRandomValues(new Uint8Array(32)),
     suggestedDeposit: parseYuan("1"),
@@ -80,26 +60,14 @@ export async function openMarket(onStep: (step: string) => void) {
     agent,
     seller,
     gateway,
-    token: tokenAddress,
-    channels: channelsAddress,
+    channels,
     /** Milliseconds the model itself took, by idempotency key. */
     workTimes,
-    balanceOf: (account: Address) =>
-      agent.readContract({
-        address: tokenAddress,
-        abi: mockDigitalYuanAbi,
-        functionName: "balanceOf",
-        args: [account],
-      }),
+    balanceOf: chain.balanceOf,
     /** Gas of every transaction sent to the channels so far. */
-    async gasOfChannels(): Promise<{ gas: bigint; transactions: number }> {
-      const logs = await agent.getLogs({ address: channelsAddress, fromBlock: 0n });
-      const hashes = [...new Set(logs.map(({ transactionHash }) => transactionHash))];
-      const receipts = await Promise.all(hashes.map((hash) => agent.getTransactionReceipt({ hash })));
-      return { gas: receipts.reduce((sum, { gasUsed }) => sum + gasUsed, 0n), transactions: hashes.length };
-    },
+    gasOfChannels: () => chain.gasOf(channels, 0n),
     /** Gas of one EIP-3009 transfer between accounts that hold the token already: paying a call without channels. */
-    gasOfTransfer: () => measureTransfer(agent, seller, tokenAddress),
+    gasOfTransfer: () => measureTransfer(agent, seller, token),
     async close(): Promise<void> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -114,15 +82,7 @@ async function listen(handler: (request: Request) => Promise<Response>): Promise
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }
 
-type Client = ReturnType<typeof clientShape>;
-// Names the type of the extended client, nothing else.
-const clientShape = () =>
-  createWalletClient({
-    account: privateKeyToAccount(generatePrivateKey()),
-    transport: custom({ request: async () => 0 }),
-  }).extend(publicActions);
-
-async function measureTransfer(agent: Client, seller: Client, token: Address): Promise<bigint> {
+async function measureTransfer(agent: DemoClient, seller: DemoClient, token: Address): Promise<bigint> {
   const message = {
     from: agent.account.address,
     to: seller.account.address,

@@ -2,13 +2,17 @@ import { expect } from "chai";
 
 import { answer, prompts } from "../../examples/model-calls/passages.ts";
 import { countChatTokens, truncateToTokens } from "../../examples/model-calls/tokens.ts";
+import { parseYuan } from "../../sdk/src/index.ts";
+import { openChain } from "../../scripts/demo/chain.ts";
 import { openMarket } from "../../scripts/demo/market.ts";
-import { buyCalls } from "../../scripts/demo/run.ts";
+import { payByEscrow } from "../../scripts/demo/escrow.ts";
+import { payForTasks, pricePerTask } from "../../scripts/demo/tasks.ts";
+import { buyCalls } from "../../scripts/demo/calls.ts";
 
 describe("the demo", () => {
   it("pays what the texts are worth, to the last base unit", async () => {
     const calls = 40;
-    const market = await openMarket(() => undefined);
+    const market = await openMarket(await openChain(), () => undefined);
     const progress: number[] = [];
     try {
       const result = await buyCalls(market, calls, (done) => progress.push(done));
@@ -28,5 +32,33 @@ describe("the demo", () => {
     } finally {
       await market.close();
     }
+  });
+
+  it("pays for tasks that fit their schema and for no other, without a transaction for each", async () => {
+    const chain = await openChain();
+    const progress: [number, bigint][] = [];
+    const result = await payForTasks(chain, 25, (...seen) => progress.push(seen));
+
+    // The worker fails every fifth, and ten are ordered at a time: the last five are never acknowledged, one of them failed.
+    const due = 20n * pricePerTask;
+    expect(result).to.include({ tasks: 25, succeeded: 20, failed: 5, due, workerGain: due, clientLoss: due });
+    expect(result).to.include({ provenOnChain: 4, transactions: 2 });
+    expect(progress.at(-1)).to.deep.equal([25, due]);
+    expect(await chain.balanceOf(chain.channels)).to.equal(0n);
+  });
+
+  it("pays milestones that pass their tests and work that nobody objects to, and brings the rest back", async () => {
+    const chain = await openChain();
+    const { outcomes, providerGain, clientLoss, held } = await payByEscrow(chain, () => undefined);
+
+    const each = parseYuan("1.5");
+    const essay = parseYuan("2.25");
+    expect(outcomes.map(({ name, paid, refunded }) => [name, paid, refunded])).to.deep.equal([
+      ["slug", each, 0n],
+      ["countWords", each, 0n],
+      ["toFen", 0n, each],
+      ["an essay", essay, 0n],
+    ]);
+    expect([providerGain, clientLoss, held]).to.deep.equal([2n * each + essay, 2n * each + essay, 0n]);
   });
 });

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 
-import { expect } from "chai";
 import {
   AbiCoder,
   type ContractTransactionResponse,
@@ -14,6 +13,7 @@ import {
 import type { NetworkConnection } from "hardhat/types/network";
 
 import type { IPaymentChannels, PlainToken } from "../../../types/index.ts";
+import { type Effects, expectEffectsOn } from "./effects.ts";
 import { signForToken } from "./token.ts";
 
 export const GRACE_PERIOD = 900n;
@@ -80,6 +80,26 @@ type Vectors = {
     signature: string;
   };
   topUpWithAuthorization: { additionalDeposit: string; topUpSalt: string; nonce: string };
+  conditionalVouchers: {
+    cumulativeAmount: string;
+    payments: { ref: string; condition: string; parametersHash: string; amount: string }[];
+    digest: string;
+    signature: string;
+    paymentIds: string[];
+    structHashes: string[];
+  }[];
+  verdictDomain: Vectors["domain"];
+  verdicts: {
+    evaluator: string;
+    paymentId: string;
+    specHash: string;
+    deliverableHash: string;
+    amount: string;
+    issuedAt: string;
+    digest: string;
+    signature: string;
+  }[];
+  tickChain: { paymentId: string; tickCount: number; root: string; x16: string; x1: string; x7: string };
 };
 
 type SignedAuthorization = {
@@ -98,7 +118,9 @@ export const saltOf = (number: number): string => toBeHex(number, 32);
 
 const encoder = AbiCoder.defaultAbiCoder();
 
-export const hashValues = (types: string[], values: unknown[]): string => keccak256(encoder.encode(types, values));
+export const encodeValues = (types: string[], values: unknown[]): string => encoder.encode(types, values);
+
+export const hashValues = (types: string[], values: unknown[]): string => keccak256(encodeValues(types, values));
 
 /**
  * Deploys the token and the contract, as the first two transactions of the chain's first account: so their addresses are
@@ -322,41 +344,12 @@ export const sendTopUp = (
       authorized.signature,
     );
 
-type Balances = Pick<PlainToken, "balanceOf">;
-
-type Effects = {
-  /** The contract's events, all of them, in order. */
-  events: [name: string, ...values: unknown[]][];
-  /** By how much balances changed; who is not named must keep its balance. */
-  balances?: Partial<Record<Party, bigint>>;
-  /** The token of the balances, if it is not the world's. */
-  token?: Balances;
-};
-
 /** Asserts all that a transaction did: the contract's events and everybody's balance. */
-export async function expectEffects(
-  world: World,
+export const expectEffects = (
+  { channels, parties, token }: World,
   transaction: Promise<ContractTransactionResponse>,
-  { events, balances = {}, token = world.token }: Effects,
-): Promise<void> {
-  const receipt = (await (await transaction).wait())!;
-  const { channels, parties } = world;
-
-  const emitted = receipt.logs
-    .filter(({ address }) => address === parties.contract)
-    .map((log) => channels.interface.parseLog(log)!)
-    .map(({ name, args }) => [name, ...args]);
-  expect(emitted).to.deep.equal(events);
-
-  const changes: Partial<Record<Party, bigint>> = {};
-  for (const party of Object.keys(parties) as Party[]) {
-    const [before, after] = await Promise.all(
-      [receipt.blockNumber - 1, receipt.blockNumber].map((blockTag) => token.balanceOf(parties[party], { blockTag })),
-    );
-    if (after !== before) changes[party] = after! - before!;
-  }
-  expect(changes).to.deep.equal(balances);
-}
+  effects: Effects<Party>,
+): Promise<void> => expectEffectsOn({ contract: channels, parties, token }, transaction, effects);
 
 /** What is stored of a channel, as an object. */
 export async function channelOf({ channels }: World, channelId: string) {

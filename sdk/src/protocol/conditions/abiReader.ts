@@ -21,7 +21,7 @@ export class MalformedDataError extends SubfenError {
  * @internal
  */
 export function createAbiReader(data: Hex) {
-  if (typeof data !== "string" || !/^0x(?:[0-9a-fA-F]{2})*$/.test(data)) throw new MalformedDataError("no bytes");
+  if (!/^0x(?:[0-9a-fA-F]{2})*$/.test(data)) throw new MalformedDataError("no bytes");
   const size = data.length / 2 - 1;
 
   function bytesOf(at: number, length: number): Hex {
@@ -35,12 +35,8 @@ export function createAbiReader(data: Hex) {
     return word;
   }
 
-  /** A place or a length: a larger one than the data is outside it in any case. */
-  const small = (at: number): number => {
-    const value = uint(at, 64);
-    if (value > BigInt(size)) throw new MalformedDataError("a place outside the data");
-    return Number(value);
-  };
+  /** A place or a length: what does not fit a number exactly is outside the data in any case. */
+  const small = (at: number): number => Number(uint(at, 64));
 
   return {
     uint,
@@ -50,13 +46,11 @@ export function createAbiReader(data: Hex) {
     /** The start of what is pointed to from `at`; pointers count from `base`. */
     pointer: (at: number, base: number): number => base + small(at),
     bytes: (at: number): Hex => bytesOf(at + 32, small(at)),
-    /** The places of an array's elements, each of `width` bytes in the array's head. */
-    elements(at: number, width = 32): number[] {
+    /** The places of an array's elements, or of their pointers, one word each. */
+    elements(at: number): number[] {
       const length = small(at);
-      bytesOf(at + 32, length * width);
-      return Array.from({ length }, (_, i) => at + 32 + i * width);
+      bytesOf(at + 32, length * 32);
+      return Array.from({ length }, (_, i) => at + 32 + i * 32);
     },
-    /** Refuses a struct whose head does not fit. */
-    fits: (at: number, length: number): void => void bytesOf(at, length),
   };
 }

@@ -27,9 +27,9 @@ export async function attestedAmount(
   const { deliverableHash, attestations } = decodeEvidence(evidence);
   const amounts = evaluators.map(() => 0n);
   for (const { evaluator, amount, issuedAt, signature } of attestations) {
-    const [signer, best] = [evaluators[evaluator], amounts[evaluator]];
+    const signer = evaluators[evaluator];
     // What would raise nothing costs no recovery: evidence may be long and hostile.
-    if (signer === undefined || best === undefined || issuedAt > judgeBy || amount <= best) continue;
+    if (signer === undefined || issuedAt > judgeBy || amount <= (amounts[evaluator] ?? 0n)) continue;
     const verdict = { condition, chainId, paymentId, specHash, deliverableHash, amount, issuedAt };
     if (await verifyVerdict({ ...verdict, signature, signer })) amounts[evaluator] = amount;
   }
@@ -37,13 +37,12 @@ export async function attestedAmount(
 }
 
 function decodeEvidence(evidence: Hex) {
-  const { uint, bytes32, bytes, pointer, elements, fits } = createAbiReader(evidence);
+  const { uint, bytes32, bytes, pointer, elements } = createAbiReader(evidence);
   const deliverableHash = bytes32(0);
   const list = elements(pointer(32, 0));
   const base = list[0] ?? 0;
   const attestations = list.map((at) => {
     const row = pointer(at, base);
-    fits(row, 128);
     return {
       evaluator: Number(uint(row, 8)),
       amount: uint(row + 32, 128),

@@ -1,4 +1,5 @@
 import type { Hex } from "viem";
+import { hexToBytes } from "viem/utils";
 
 import type { Condition } from "../conditions/condition.ts";
 
@@ -6,7 +7,7 @@ import type { Condition } from "../conditions/condition.ts";
 const baseGas = 120_000n;
 /** A payment beside its condition: its place in the calldata, its hash, the call. */
 const paymentGas = 10_000n;
-/** Bytes of calldata are counted at the price of those that are not zero. */
+/** A byte of calldata that is not zero; those of evidence are counted so, whatever they are. */
 const byteGas = 16n;
 
 /**
@@ -71,10 +72,7 @@ function costOf(condition: Condition): Cost {
 }
 
 function calldataGas(data: Hex): bigint {
-  const zeros =
-    data
-      .slice(2)
-      .match(/../g)
-      ?.filter((byte) => byte === "00").length ?? 0;
-  return BigInt(data.length / 2 - 1) * byteGas - BigInt(zeros) * (byteGas - 4n);
+  let gas = 0n;
+  for (const byte of hexToBytes(data)) gas += byte === 0 ? 4n : byteGas;
+  return gas;
 }

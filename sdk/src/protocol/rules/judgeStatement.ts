@@ -98,8 +98,7 @@ export function judgeStatement(parameters: judgeStatement.Parameters): judgeStat
   if (count > maxPayments) return refuse({ code: "too-many-payments", count, most: maxPayments });
   const payments = parameters.statement.payments.map(toStated);
   for (const [index, { ref }] of payments.entries())
-    if (index > 0 && ref <= (payments[index - 1]?.ref ?? ref))
-      return refuse({ code: "payments-not-ascending", index, ref });
+    if (ref <= (payments[index - 1]?.ref ?? "")) return refuse({ code: "payments-not-ascending", index, ref });
 
   const known = compare(accepted, payments);
   if (isDominated(accepted, cumulativeAmount, known)) return acknowledge(accepted, known);

@@ -80,16 +80,13 @@ export function toStated(payment: StatedPayment): StatedPayment {
 }
 
 /**
- * Whether both are the same signed struct.
+ * Whether two payments of one ref are the same signed struct.
  *
  * @internal
  */
 export function isSamePayment(one: ConditionalPayment, other: ConditionalPayment): boolean {
   return (
-    one.ref === other.ref &&
-    one.condition === other.condition &&
-    one.parametersHash === other.parametersHash &&
-    one.amount === other.amount
+    one.condition === other.condition && one.parametersHash === other.parametersHash && one.amount === other.amount
   );
 }
 

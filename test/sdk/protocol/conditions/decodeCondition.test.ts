@@ -16,7 +16,7 @@ import { encodeKthParameters } from "../../../../sdk/src/protocol/conditions/kth
 import { createRandom } from "../random.ts";
 import { chainId, contracts, corrupt, createSamples } from "./samples.ts";
 
-const lock = hashlock({ condition: contracts.hashlock, sha256Hash: zeroHash });
+const lock = () => hashlock({ condition: contracts.hashlock, sha256Hash: zeroHash });
 const decode = (condition: Address, parameters: Hex, more: object = {}) =>
   decodeCondition({ contracts, chainId, condition, parameters, ...more });
 
@@ -66,12 +66,15 @@ describe("decodeCondition", () => {
 
   it("knows only contracts that are named, nested ones too", () => {
     const stranger: Address = "0x0000000000000000000000000000000000000066";
-    expect(refusalOf(stranger, lock.parameters)).to.equal(stranger);
-    const parent = encodeKthParameters(1, [{ condition: stranger, parameters: lock.parameters }]);
+    expect(refusalOf(stranger, lock().parameters)).to.equal(stranger);
+    expect(() => decode(stranger, lock().parameters))
+      .to.throw(UnknownConditionError, /is not a known condition\.\n\nGiven: .+\nDo: .+\.$/)
+      .that.includes({ code: "unknown-condition" });
+    const parent = encodeKthParameters(1, [{ condition: stranger, parameters: lock().parameters }]);
     expect(refusalOf(contracts.kth, parent)).to.equal(stranger);
     const { hashlock: _, ...others } = contracts;
-    expect(() => decode(lock.address, lock.parameters, { contracts: others })).to.throw(UnknownConditionError);
-    expect(() => decode("0x12", lock.parameters))
+    expect(() => decode(lock().address, lock().parameters, { contracts: others })).to.throw(UnknownConditionError);
+    expect(() => decode("0x12", lock().parameters))
       .to.throw(InvalidFieldError)
       .that.includes({
         field: "Condition.condition",
@@ -81,8 +84,10 @@ describe("decodeCondition", () => {
   it("tells why parameters are refused, with the cause", () => {
     expect(refusalOf(contracts.hashlock, "0x12")).to.equal("unreadable");
     expect(refusalOf(contracts.hashlock, "nothing" as Hex)).to.equal("unreadable");
-    expect(refusalOf(contracts.hashlock, `${lock.parameters}00`)).to.equal("not-canonical");
-    expect(refusalOf(contracts.hashlock, lock.parameters.toUpperCase().replace("0X", "0x") as Hex)).to.equal(undefined);
+    expect(refusalOf(contracts.hashlock, `${lock().parameters}00`)).to.equal("not-canonical");
+    expect(refusalOf(contracts.hashlock, lock().parameters.toUpperCase().replace("0X", "0x") as Hex)).to.equal(
+      undefined,
+    );
     const { parameters } = ticks({ condition: contracts.ticks, root: zeroHash, tickAmount: 1n, tickCount: 1 });
     const none: Hex = `${parameters.slice(0, -1) as Hex}0`;
     expect(refusalOf(contracts.ticks, none)).to.equal("refused");
@@ -112,7 +117,7 @@ describe("decodeCondition", () => {
   });
 
   it("does not follow nesting that its own functions refuse, however much is hidden in it", () => {
-    let { parameters } = allOf([allOf([lock], { condition: contracts.kth })], { condition: contracts.kth });
+    let { parameters } = allOf([allOf([lock()], { condition: contracts.kth })], { condition: contracts.kth });
     expect(refusalOf(contracts.kth, parameters)).to.equal(undefined);
     const nest = (inner: Hex, copies: number) =>
       encodeKthParameters(
@@ -125,6 +130,8 @@ describe("decodeCondition", () => {
     }
     expect(refusalOf(contracts.kth, nest("0x", 9))).to.equal("refused");
     expect(refusalOf(contracts.kth, nest("0x", 8))).to.equal("unreadable");
+    // Refused before it is looked at: it could not be read.
+    expect(refusalOf(contracts.kth, nest(nest("0x", 1), 1))).to.equal("refused");
   });
 
   it("reads as Solidity does: a bool of two, or a pointer outside the data, is nothing", () => {

@@ -1,4 +1,4 @@
-import type { Address, Hex } from "viem";
+import { type Address, encodeAbiParameters, type Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
 import {
@@ -32,6 +32,17 @@ export const contracts: Contracts = {
   review: "0x0000000000000000000000000000000000000055",
 };
 
+/** Evidence of an AttestationCondition as it is given, without the checks and the order of `encodeEvidence`. */
+export function encodeAttestations(deliverableHash: Hex, attestations: readonly Attestation[]): Hex {
+  const components = [
+    { name: "evaluator", type: "uint8" },
+    { name: "amount", type: "uint128" },
+    { name: "issuedAt", type: "uint64" },
+    { name: "signature", type: "bytes" },
+  ];
+  return encodeAbiParameters([{ type: "bytes32" }, { type: "tuple[]", components }], [deliverableHash, attestations]);
+}
+
 /** A condition, and a maker of evidence for it: good, partial, foreign or with faults. */
 export type Sample = { condition: Condition; prove(): Promise<Hex> };
 
@@ -62,14 +73,24 @@ export function createSamples(random: Random, at: Contracts = contracts) {
     const prove = async () => {
       const deliverableHash = pick([random.hex(32), other]);
       const attestations: Attestation[] = [];
+      let isTwice = false;
       for (const [evaluator, account] of judges.entries()) {
         if (random.below(4) === 0) continue;
         const [amount, issuedAt] = [BigInt(random.below(3_000)), pick([0n, 999n, 1_000n, 1_001n])];
         const verdict = { condition: at.attestation, chainId, paymentId, specHash, deliverableHash, amount, issuedAt };
         const wrong = pick([{}, {}, {}, {}, { paymentId: other }, { amount: amount + 1n }, { chainId: 1 }]);
         const signature = await signVerdict({ ...verdict, ...wrong, account });
+        if (random.below(4) === 0) {
+          const higher = { ...verdict, amount: amount + BigInt(random.below(500)) };
+          const second = await signVerdict({ ...higher, account });
+          attestations.push({ evaluator, amount: higher.amount, issuedAt, signature: second });
+          isTwice = true;
+        }
         attestations.push({ evaluator, amount, issuedAt, signature });
       }
+      // In any order, and some of one evaluator: the contract takes that too.
+      const given = random.below(2) === 0 ? attestations : attestations.toReversed();
+      if (isTwice) return encodeAttestations(deliverableHash, given);
       return condition.encodeEvidence({ deliverableHash, attestations });
     };
     return { condition, prove };
@@ -87,7 +108,7 @@ export function createSamples(random: Random, at: Contracts = contracts) {
     return { condition, prove };
   }
 
-  const plain = (): Sample => pick([hashlockSample, attestationSample, tickSample])();
+  const plain = (): Sample => pick([hashlockSample, attestationSample, attestationSample, tickSample])();
 
   function kthSample(depth: number): Sample {
     const samples = Array.from({ length: 1 + random.below(4) }, () =>

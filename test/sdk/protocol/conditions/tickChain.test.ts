@@ -66,11 +66,12 @@ describe("createTickChain", () => {
 });
 
 describe("verifyTick", () => {
-  const chain = createTickChain({ paymentId, tickCount, seed: vector.x16 });
-  const known = chain.tick(5);
+  const chainOf = () => createTickChain({ paymentId, tickCount, seed: vector.x16 });
   const upper = (x: Hex) => x.toUpperCase().replace("0X", "0x") as Hex;
 
   it("takes a later tick of the same chain and payment only", () => {
+    const chain = chainOf();
+    const known = chain.tick(5);
     const verify = (changes: object) => verifyTick({ paymentId, known, tick: chain.tick(9), ...changes });
     expect(verify({})).to.equal(true);
     expect(verify({ known: { n: 5, x: upper(known.x) }, tick: { n: 9, x: upper(chain.tick(9).x) } })).to.equal(true);
@@ -81,6 +82,8 @@ describe("verifyTick", () => {
   });
 
   it("refuses what is not 32 bytes", () => {
+    const chain = chainOf();
+    const known = chain.tick(5);
     const x: Hex = "0x12";
     const tick = chain.tick(9);
     for (const [field, parameters] of [
@@ -94,6 +97,7 @@ describe("verifyTick", () => {
   });
 
   it("INV14: the n-th tick proves n ticks and no more, up to the payment's amount and the chain's length", async () => {
+    const chain = chainOf();
     const { root } = chain;
     const condition = ticks({ condition: contracts.ticks, root, tickAmount: 10n, tickCount: 12 });
     const longer = ticks({ condition: contracts.ticks, root, tickAmount: 10n, tickCount });

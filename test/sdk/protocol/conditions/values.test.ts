@@ -16,12 +16,13 @@ import {
   kthOf,
   median,
   review,
+  signVerdict,
   ticks,
 } from "../../../../sdk/src/protocol/index.ts";
 import { encodeKthParameters } from "../../../../sdk/src/protocol/conditions/kthOf.ts";
 import { rejection } from "../random.ts";
 import { readVectors } from "../vectors.ts";
-import { chainId, contracts, evaluators, paymentId } from "./samples.ts";
+import { chainId, contracts, encodeAttestations, evaluators, paymentId } from "./samples.ts";
 
 const vectors = readVectors();
 const keys = evaluators.map(({ address }) => address);
@@ -40,7 +41,7 @@ const reviewed = {
   silentArbiterPays: true,
 };
 const ticked = { condition: contracts.ticks, root: bytes32("ab"), tickAmount: 12n, tickCount: 100 };
-const lock = hashlock({ condition: contracts.hashlock, sha256Hash: hashPreimage(bytes32("01")) });
+const lock = () => hashlock({ condition: contracts.hashlock, sha256Hash: hashPreimage(bytes32("01")) });
 const combined = { condition: contracts.kth };
 
 /** The typed error, its field and reason, and that its message tells what to do. */
@@ -73,11 +74,11 @@ describe("conditions as values", () => {
       judgeBy: 1_000n,
     });
     expect(value.evaluators).to.deep.equal(keys);
-    const others = [ticks(ticked), review(reviewed), allOf([lock], combined)];
+    const others = [ticks(ticked), review(reviewed), allOf([lock()], combined)];
     expect(others.map(({ kind }) => kind)).to.deep.equal(["ticks", "review", "kth"]);
-    for (const condition of [value, lock, ...others]) expect(condition).to.be.frozen;
+    for (const condition of [value, lock(), ...others]) expect(condition).to.be.frozen;
     expect(value.evaluators).to.be.frozen;
-    expect(allOf([lock], combined).children).to.be.frozen;
+    expect(allOf([lock()], combined).children).to.be.frozen;
   });
 
   it("agree with the vectors", () => {
@@ -101,7 +102,7 @@ describe("conditions as values", () => {
         { condition: "0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9", parameters: "0x" },
       ]),
     ).to.equal(kth.parameters);
-    expect(anyOf([lock, lock], combined).encodeEvidence(["0x1234", undefined])).to.equal(kth.evidence);
+    expect(anyOf([lock(), lock()], combined).encodeEvidence(["0x1234", undefined])).to.equal(kth.evidence);
   });
 
   it("take the vectors' verdicts as evidence: the second highest of three", async () => {
@@ -136,7 +137,7 @@ describe("conditions as values", () => {
     expectRefusal(() => hashlock({ condition, sha256Hash: zeroHash }), "hashlock.condition", reason);
     expectRefusal(() => attestation({ ...judged, condition }), "attestation.condition", reason);
     expectRefusal(() => ticks({ ...ticked, condition }), "ticks.condition", reason);
-    expectRefusal(() => median([lock], { condition }), "kth.condition", reason);
+    expectRefusal(() => median([lock()], { condition }), "kth.condition", reason);
     expectRefusal(() => review({ ...reviewed, condition }), "review.condition", reason);
     for (const role of ["provider", "reviewer", "arbiter"])
       expectRefusal(() => review({ ...reviewed, [role]: zeroAddress }), `review.${role}`, reason);
@@ -149,7 +150,7 @@ describe("conditions as values", () => {
     expectFieldError(() => hashlock({ condition, sha256Hash: zeroHash }), "hashlock.condition");
     expectFieldError(() => hashlock({ condition: contracts.hashlock, sha256Hash: "0x12" }), "hashlock.sha256Hash");
     expectFieldError(() => hashPreimage("0x12"), "hashlock.preimage");
-    expectFieldError(() => lock.encodeEvidence({ preimage: "0x12" }), "hashlock.preimage");
+    expectFieldError(() => lock().encodeEvidence({ preimage: "0x12" }), "hashlock.preimage");
     expectFieldError(() => attestation({ ...judged, chainId: 0.5 }), "Domain.chainId");
     expectFieldError(() => attestation({ ...judged, specHash: "0x12" }), "attestation.specHash");
     expectFieldError(() => attestation({ ...judged, judgeBy: 2n ** 64n }), "attestation.judgeBy");
@@ -166,14 +167,14 @@ describe("conditions as values", () => {
 
   it("ask about a payment in its types only", async () => {
     const question = { paymentId, amount: 1n, evidence: "0x" as Hex };
-    const byId = await rejection(lock.amountDue({ ...question, paymentId: "0x12" }));
+    const byId = await rejection(lock().amountDue({ ...question, paymentId: "0x12" }));
     expect(byId).to.be.instanceOf(InvalidFieldError).and.include({ field: "Payment.paymentId" });
-    const byAmount = await rejection(lock.amountDue({ ...question, amount: 2n ** 128n }));
+    const byAmount = await rejection(lock().amountDue({ ...question, amount: 2n ** 128n }));
     expect(byAmount).to.be.instanceOf(InvalidFieldError).and.include({ field: "Payment.amount" });
   });
 
   it("take garbage for no evidence", async () => {
-    const all: Condition[] = [lock, attestation(judged), ticks(ticked), anyOf([lock, ticks(ticked)], combined)];
+    const all: Condition[] = [lock(), attestation(judged), ticks(ticked), anyOf([lock(), ticks(ticked)], combined)];
     for (const condition of all)
       for (const evidence of ["0x", "0x1", "0xzz", "", "1234", `0x${"ff".repeat(320)}`, undefined] as Hex[])
         expect(await condition.amountDue({ paymentId, amount: 5n, evidence }), condition.kind).to.equal(0n);
@@ -219,6 +220,35 @@ describe("attestation", () => {
     expect(attestation({ ...judged, judgeBy: 1n }).judgeBy).to.equal(1n);
   });
 
+  it("counts the highest verdict of each evaluator, by known evaluators and in time, whatever stands around it", async () => {
+    const value = attestation({ ...judged, threshold: 1, evaluators: keys.slice(0, 2) });
+    const sign = async (evaluator: number, amount: bigint, issuedAt = 1_000n) => {
+      const verdict = { paymentId, specHash: zeroHash, deliverableHash: zeroHash, amount, issuedAt };
+      const location = { condition: contracts.attestation, chainId };
+      return {
+        evaluator,
+        amount,
+        issuedAt,
+        signature: await signVerdict({ ...location, ...verdict, account: evaluators[evaluator]! }),
+      };
+    };
+    const due = async (...rows: ReturnType<typeof sign>[]) =>
+      value.amountDue({ paymentId, amount: 100n, evidence: encodeAttestations(zeroHash, await Promise.all(rows)) });
+    expect(await due(sign(0, 30n), sign(0, 20n))).to.equal(30n);
+    expect(await due(sign(1, 20n), sign(0, 10n), sign(1, 40n))).to.equal(40n);
+    expect(await due(sign(2, 90n), sign(0, 10n))).to.equal(10n);
+    expect(await due(sign(0, 90n, 1_001n), sign(1, 10n))).to.equal(10n);
+    expect(await due()).to.equal(0n);
+  });
+
+  it("encodes verdicts in one order", async () => {
+    const { signature } = vectors.verdicts[0]!;
+    const rows = [2, 0, 3, 1].map((evaluator) => ({ evaluator, amount: 1n, issuedAt: 1n, signature }));
+    const sorted = rows.toSorted((a, b) => a.evaluator - b.evaluator);
+    const evidence = attestation(judged).encodeEvidence({ deliverableHash: zeroHash, attestations: rows });
+    expect(evidence).to.equal(encodeAttestations(zeroHash, sorted));
+  });
+
   it("refuses evidence that would not count", () => {
     const value = attestation(judged);
     const row = { evaluator: 0, amount: 1n, issuedAt: 1n, signature: vectors.verdicts[0]!.signature };
@@ -262,10 +292,10 @@ describe("ticks", () => {
 });
 
 describe("kthOf, allOf, anyOf and median", () => {
-  const child = (k: number) => kthOf({ ...combined, children: [lock, lock], k });
+  const child = (k: number) => kthOf({ ...combined, children: [lock(), lock()], k });
 
   it("choose k by their name; of an even number the lower middle", () => {
-    const children = [lock, lock, lock, lock];
+    const children = [lock(), lock(), lock(), lock()];
     expect(allOf(children, combined).k).to.equal(4);
     expect(anyOf(children, combined).k).to.equal(1);
     expect([1, 2, 3, 4].map((count) => median(children.slice(0, count), combined).k)).to.deep.equal([1, 2, 2, 3]);
@@ -274,29 +304,29 @@ describe("kthOf, allOf, anyOf and median", () => {
   it("refuse no children, more than eight, and a k that is none of them", () => {
     for (const make of [allOf, anyOf, median]) expectRefusal(() => make([], combined), "kth.k", "k-out-of-range");
     for (const k of [0, 3, 1.5]) expectRefusal(() => child(k), "kth.k", "k-out-of-range");
-    const nine = Array.from({ length: 9 }, () => lock);
+    const nine = Array.from({ length: 9 }, () => lock());
     expectRefusal(() => allOf(nine, combined), "kth.children", "too-many-children");
     expect(allOf(nine.slice(1), combined).k).to.equal(8);
   });
 
   it("combine combinations of plain conditions and nothing deeper", () => {
-    const twice = allOf([lock, child(1)], combined);
+    const twice = allOf([lock(), child(1)], combined);
     expect(twice.children[1]?.kind).to.equal("kth");
-    expectRefusal(() => anyOf([lock, twice], combined), "kth.children", "nested-too-deep");
+    expectRefusal(() => anyOf([lock(), twice], combined), "kth.children", "nested-too-deep");
   });
 
   it("count a child without evidence as nothing, and a longer list as none at all", async () => {
-    const evidence = lock.encodeEvidence({ preimage: bytes32("01") });
-    const any = anyOf([lock, lock], combined);
+    const evidence = lock().encodeEvidence({ preimage: bytes32("01") });
+    const any = anyOf([lock(), lock()], combined);
     const due = (part: Hex) => any.amountDue({ paymentId, amount: 5n, evidence: part });
     expect(await due(any.encodeEvidence([undefined, evidence]))).to.equal(5n);
     expect(await due(any.encodeEvidence([evidence]))).to.equal(5n);
-    const longer = anyOf([lock, lock, lock], combined).encodeEvidence([evidence, evidence, "0x"]);
+    const longer = anyOf([lock(), lock(), lock()], combined).encodeEvidence([evidence, evidence, "0x"]);
     expect(await due(longer)).to.equal(0n);
     expect(() => any.encodeEvidence([evidence, evidence, "0x"]))
       .to.throw(InvalidEvidenceError)
       .that.includes({ reason: "too-many-children" });
-    const all = allOf([lock, lock], combined);
+    const all = allOf([lock(), lock()], combined);
     expect(await all.amountDue({ paymentId, amount: 5n, evidence: all.encodeEvidence([evidence]) })).to.equal(0n);
   });
 });
@@ -325,7 +355,7 @@ describe("review", () => {
   it("has empty evidence, and what is due is not known off chain, nested or not", async () => {
     const value = review(reviewed);
     expect(value.encodeEvidence()).to.equal("0x");
-    const any = anyOf([lock, value], combined);
+    const any = anyOf([lock(), value], combined);
     for (const [condition, evidence] of [
       [value, "0x"],
       [any, "0x"],
@@ -333,6 +363,7 @@ describe("review", () => {
     ] as const) {
       const error = await rejection(condition.amountDue({ paymentId, amount: 1n, evidence }));
       expect(error).to.be.instanceOf(ConditionOnChainError).and.include({ code: "condition-on-chain" });
+      expect((error as Error).message).to.match(/on chain only\.\n\nGiven: .+\nDo: .+\.$/);
     }
   });
 });

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { type Hex, zeroHash } from "viem";
 
 import {
+  type AcceptedStatement,
   addEvidence,
   entitlementOf,
   hashlock,
@@ -19,31 +20,31 @@ import { rejection } from "../random.ts";
 import { chainId, contracts } from "../conditions/samples.ts";
 import { accept, channelId, lock, payment, refOf } from "./stage.ts";
 
-const standing = accept(10n, [payment(1), payment(2)]);
+const standing = () => accept(10n, [payment(1), payment(2)]);
 const upper = (digits: Hex): Hex => digits.toUpperCase().replace("0X", "0x") as Hex;
 
 describe("addEvidence", () => {
-  const add = (accepted: typeof standing, due: bigint, ref = refOf(1), evidence: Hex = "0x12") =>
+  const add = (accepted: AcceptedStatement, due: bigint, ref = refOf(1), evidence: Hex = "0x12") =>
     addEvidence({ accepted, ref, evidence, due });
 
   it("keeps the better evidence and never lowers what is due", () => {
-    const first = add(standing, 30n);
-    const payments = [{ ...standing.payments[0]!, evidence: "0x12", due: 30n }, standing.payments[1]];
-    expect(first).to.deep.equal({ outcome: "raised", next: { ...standing, payments }, gain: 30n });
-    const { next } = first as { next: typeof standing };
+    const first = add(standing(), 30n);
+    const payments = [{ ...standing().payments[0]!, evidence: "0x12", due: 30n }, standing().payments[1]];
+    expect(first).to.deep.equal({ outcome: "raised", next: { ...standing(), payments }, gain: 30n });
+    const { next } = first as { next: AcceptedStatement };
     for (const due of [0n, 29n, 30n]) expect(add(next, due)).to.deep.equal({ outcome: "kept", due: 30n });
     expect(add(next, 31n, upper(refOf(1)))).to.deep.include({ outcome: "raised", gain: 1n });
-    expect(add(standing, 0n)).to.deep.equal({ outcome: "kept", due: 0n });
+    expect(add(standing(), 0n)).to.deep.equal({ outcome: "kept", due: 0n });
   });
 
   it("counts no more than the payment's amount", () => {
-    const judgement = add(standing, 101n);
+    const judgement = add(standing(), 101n);
     expect(judgement).to.deep.include({ outcome: "raised", gain: 100n });
-    expect((judgement as { next: typeof standing }).next.payments[0]?.due).to.equal(100n);
+    expect((judgement as { next: AcceptedStatement }).next.payments[0]?.due).to.equal(100n);
   });
 
   it("is refused for payments that were never accepted, and for dropped ones", () => {
-    const { next } = add(standing, 30n) as { next: typeof standing };
+    const { next } = add(standing(), 30n) as { next: AcceptedStatement };
     const dropped = accept(40n, [payment(2)], { accepted: next });
     const gone = { code: "payment-dropped", ref: refOf(1), due: 30n };
     expect(add(dropped, 100n, upper(refOf(1)))).to.deep.equal({ outcome: "refused", reason: gone });
@@ -56,7 +57,9 @@ describe("addEvidence", () => {
       ["Evidence.ref", { ref: "0x12" }],
       ["Evidence.due", { due: -1n }],
     ] as const)
-      expect(() => addEvidence({ accepted: standing, ref: refOf(1), evidence: "0x", due: 1n, ...(changes as object) }))
+      expect(() =>
+        addEvidence({ accepted: standing(), ref: refOf(1), evidence: "0x", due: 1n, ...(changes as object) }),
+      )
         .to.throw(InvalidFieldError)
         .that.includes({ field });
   });
@@ -64,11 +67,11 @@ describe("addEvidence", () => {
 
 describe("setWork", () => {
   const set = (work: bigint, creditLimit: bigint, ref = refOf(1)) =>
-    setWork({ accepted: standing, ref, work, creditLimit });
+    setWork({ accepted: standing(), ref, work, creditLimit });
 
   it("takes more work within the credit and less at any time", () => {
-    const payments = [{ ...standing.payments[0]!, work: 150n }, standing.payments[1]];
-    expect(set(150n, 250n, upper(refOf(1)))).to.deep.equal({ outcome: "set", next: { ...standing, payments } });
+    const payments = [{ ...standing().payments[0]!, work: 150n }, standing().payments[1]];
+    expect(set(150n, 250n, upper(refOf(1)))).to.deep.equal({ outcome: "set", next: { ...standing(), payments } });
     const reason = { code: "credit-exceeded", unproven: 251n, creditLimit: 250n };
     expect(set(151n, 250n)).to.deep.equal({ outcome: "refused", reason });
     for (const work of [0n, 99n, 100n]) expect(set(work, 0n).outcome, String(work)).to.equal("set");
@@ -123,7 +126,7 @@ describe("proveDue", () => {
     const { kth: _, ...known } = contracts;
     const parameters = { ...at, contracts: known, payment: payment(1, 1n, elsewhere), evidence: zeroHash };
     expect(await rejection(proveDue(parameters))).to.be.instanceOf(UnknownConditionError);
-    expect(lock.kind).to.equal("hashlock");
+    expect(lock().kind).to.equal("hashlock");
     expect(nothingAccepted.payments).to.deep.equal([]);
   });
 });

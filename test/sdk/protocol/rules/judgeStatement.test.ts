@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { type Hex, keccak256, zeroHash } from "viem";
 
 import {
+  type AcceptedStatement,
   addEvidence,
   allOf,
   anyOf,
@@ -80,14 +81,14 @@ describe("judgeStatement: the channel", () => {
 });
 
 describe("judgeStatement: fold and carry", () => {
-  const one = accept(10n, [payment(1), payment(2)]);
+  const one = () => accept(10n, [payment(1), payment(2)]);
 
   it("carries payments with their evidence, adds new ones in order, and leaves nothing out of the total", () => {
-    const proven = prove(one, 1, 30n);
+    const proven = prove(one(), 1, 30n);
     const statement = { cumulativeAmount: 11n, payments: [payment(1), payment(2), payment(3, 5n)] };
     const judgement = judge({ accepted: proven, statement });
     expect(judgement).to.deep.include({ outcome: "accepted", added: [refOf(3)], dropped: [], folded: 0n });
-    const { next } = judgement as { next: typeof proven };
+    const { next } = judgement as { next: AcceptedStatement };
     expect(next.cumulativeAmount).to.equal(11n);
     expect(next.payments.map(({ ref, due, evidence, work }) => [ref, due, evidence, work])).to.deep.equal([
       [refOf(1), 30n, "0x1234", 100n],
@@ -95,14 +96,16 @@ describe("judgeStatement: fold and carry", () => {
       [refOf(3), 0n, "0x", 5n],
     ]);
     const before = judge({
-      accepted: one,
-      statement: { cumulativeAmount: 11n, payments: [payment(0), ...one.payments] },
+      accepted: one(),
+      statement: { cumulativeAmount: 11n, payments: [payment(0), ...one().payments] },
     });
-    expect((before as { next: typeof one }).next.payments.map(({ ref }) => ref)).to.deep.equal([0, 1, 2].map(refOf));
+    expect((before as { next: AcceptedStatement }).next.payments.map(({ ref }) => ref)).to.deep.equal(
+      [0, 1, 2].map(refOf),
+    );
   });
 
   it("demands the accepted total and all that is due on what is dropped, to the base unit", () => {
-    const proven = prove(prove(one, 1, 30n), 2, 100n);
+    const proven = prove(prove(one(), 1, 30n), 2, 100n);
     const dropped = [
       { ref: refOf(1), due: 30n },
       { ref: refOf(2), due: 100n },
@@ -111,7 +114,7 @@ describe("judgeStatement: fold and carry", () => {
     expectRefused({ accepted: proven, statement: { cumulativeAmount: 139n } }, refusal);
     const judgement = judge({ accepted: proven, statement: { cumulativeAmount: 140n } });
     expect(judgement).to.deep.include({ outcome: "accepted", added: [], folded: 130n });
-    const { next } = judgement as { next: typeof one };
+    const { next } = judgement as { next: AcceptedStatement };
     expect(next.payments).to.deep.equal([]);
     const gone = [1, 2].map((n) => {
       const { ref, condition, parametersHash, amount } = proven.payments[n - 1]!;
@@ -127,7 +130,7 @@ describe("judgeStatement: fold and carry", () => {
   });
 
   it("refuses a carried payment with any of its fields changed", () => {
-    const other = allOf([lock], { condition: contracts.kth });
+    const other = allOf([lock()], { condition: contracts.kth });
     const changes = [
       payment(1, 101n),
       payment(1, 99n),
@@ -137,7 +140,7 @@ describe("judgeStatement: fold and carry", () => {
     ];
     for (const changed of changes) {
       const statement = { cumulativeAmount: 11n, payments: [changed, payment(2)] };
-      expectRefused({ accepted: one, statement }, { code: "payment-changed", ref: refOf(1) });
+      expectRefused({ accepted: one(), statement }, { code: "payment-changed", ref: refOf(1) });
     }
     const spelled = [payment(1), payment(2)].map((same) => ({
       ...same,
@@ -146,11 +149,11 @@ describe("judgeStatement: fold and carry", () => {
       parametersHash: upper(same.parametersHash),
       parameters: upper(same.parameters),
     }));
-    expectAccepted({ accepted: one, statement: { cumulativeAmount: 11n, payments: spelled } });
+    expectAccepted({ accepted: one(), statement: { cumulativeAmount: 11n, payments: spelled } });
   });
 
   it("never takes up a dropped payment again, changed or not", () => {
-    const next = accept(20n, [payment(2)], { accepted: one });
+    const next = accept(20n, [payment(2)], { accepted: one() });
     const statement = { cumulativeAmount: 21n, payments: [payment(1), payment(2)] };
     expectRefused({ accepted: next, statement }, { code: "ref-used", ref: refOf(1) });
     const changed = { cumulativeAmount: 21n, payments: [payment(1, 7n), payment(2)] };
@@ -169,38 +172,43 @@ describe("judgeStatement: fold and carry", () => {
 });
 
 describe("judgeStatement: dominated statements", () => {
-  const first = accept(10n, [payment(1)]);
-  const second = accept(11n, [payment(1), payment(2)], { accepted: first });
-  const third = accept(12n, [payment(2)], { accepted: second });
+  const first = () => accept(10n, [payment(1)]);
+  const second = () => accept(11n, [payment(1), payment(2)], { accepted: first() });
+  const third = () => accept(12n, [payment(2)], { accepted: second() });
 
   it("are acknowledged, and told which payments stand", () => {
-    const late = judge({ accepted: second, statement: { cumulativeAmount: 10n, payments: [payment(1)] } });
-    expect(late).to.deep.equal({ outcome: "dominated", next: second, standing: [refOf(1)], missing: [] });
-    const later = judge({ accepted: third, statement: { cumulativeAmount: 11n, payments: [payment(1), payment(2)] } });
-    expect(later).to.deep.equal({ outcome: "dominated", next: third, standing: [refOf(2)], missing: [refOf(1)] });
-    const again = judge({ accepted: third, statement: { cumulativeAmount: 12n, payments: [payment(2)] } });
-    expect(again).to.deep.equal({ outcome: "dominated", next: third, standing: [refOf(2)], missing: [] });
-    const plain = judge({ accepted: third, statement: { cumulativeAmount: 12n } });
-    expect(plain).to.deep.equal({ outcome: "dominated", next: third, standing: [], missing: [] });
+    const late = judge({ accepted: second(), statement: { cumulativeAmount: 10n, payments: [payment(1)] } });
+    expect(late).to.deep.equal({ outcome: "dominated", next: second(), standing: [refOf(1)], missing: [] });
+    const later = judge({
+      accepted: third(),
+      statement: { cumulativeAmount: 11n, payments: [payment(1), payment(2)] },
+    });
+    expect(later).to.deep.equal({ outcome: "dominated", next: third(), standing: [refOf(2)], missing: [refOf(1)] });
+    const again = judge({ accepted: third(), statement: { cumulativeAmount: 12n, payments: [payment(2)] } });
+    expect(again).to.deep.equal({ outcome: "dominated", next: third(), standing: [refOf(2)], missing: [] });
+    const plain = judge({ accepted: third(), statement: { cumulativeAmount: 12n } });
+    expect(plain).to.deep.equal({ outcome: "dominated", next: third(), standing: [], missing: [] });
     expect(judge({ statement: { cumulativeAmount: 0n } }).outcome).to.equal("dominated");
+    const accepted = second();
+    expect(judge({ accepted, statement: { cumulativeAmount: 10n } })).to.have.property("next", accepted);
   });
 
   it("burn the payments that arrive after they were dropped: their evidence is never taken", () => {
     const statement = { cumulativeAmount: 11n, payments: [payment(2), payment(3)] };
-    const judgement = judge({ accepted: third, statement });
+    const judgement = judge({ accepted: third(), statement });
     expect(judgement).to.deep.include({ outcome: "dominated", standing: [refOf(2)], missing: [refOf(3)] });
-    const { next } = judgement as { next: typeof third };
+    const { next } = judgement as { next: AcceptedStatement };
     const { ref, condition, parametersHash, amount } = payment(3);
     expect(next).to.deep.equal({
-      ...third,
-      dropped: [...third.dropped, { ref, condition, parametersHash, amount, due: 0n }],
+      ...third(),
+      dropped: [...third().dropped, { ref, condition, parametersHash, amount, due: 0n }],
     });
     const revived = { cumulativeAmount: 13n, payments: [payment(2), payment(3)] };
     expectRefused({ accepted: next, statement: revived }, { code: "ref-used", ref: refOf(3) });
   });
 
   it("are not those that count a payment in the total and among the payments", () => {
-    const folded = accept(110n, [], { accepted: prove(first, 1, 100n) });
+    const folded = accept(110n, [], { accepted: prove(first(), 1, 100n) });
     const both = { cumulativeAmount: 110n, payments: [payment(1)] };
     expectRefused({ accepted: folded, statement: both }, { code: "ref-used", ref: refOf(1) });
     const lower = { cumulativeAmount: 11n, payments: [payment(1)] };
@@ -212,10 +220,10 @@ describe("judgeStatement: dominated statements", () => {
   it("are not those with a changed payment, and a new payment at an equal total is no late one", () => {
     const changed = { cumulativeAmount: 9n, payments: [payment(1, 5n)] };
     const refusal = { code: "fold-too-low", cumulativeAmount: 9n, required: 10n, dropped: [] } as const;
-    expectRefused({ accepted: first, statement: changed }, refusal);
+    expectRefused({ accepted: first(), statement: changed }, refusal);
     const changedAtOnce = { cumulativeAmount: 10n, payments: [payment(1, 5n)] };
-    expectRefused({ accepted: first, statement: changedAtOnce }, { code: "payment-changed", ref: refOf(1) });
-    expectAccepted({ accepted: first, statement: { cumulativeAmount: 10n, payments: [payment(1), payment(2)] } });
+    expectRefused({ accepted: first(), statement: changedAtOnce }, { code: "payment-changed", ref: refOf(1) });
+    expectAccepted({ accepted: first(), statement: { cumulativeAmount: 10n, payments: [payment(1), payment(2)] } });
   });
 });
 
@@ -234,22 +242,26 @@ describe("judgeStatement: new payments", () => {
   });
 
   it("depend on known conditions only, nested ones too, with their parameters", () => {
-    const kth = anyOf([lock], { condition: contracts.kth });
+    const kth = anyOf([lock()], { condition: contracts.kth });
     expectAccepted(adding(payment(1, 100n, kth)));
     const { hashlock: _, ...others } = contracts;
-    const unknown = { code: "condition-unknown", ref: refOf(1), condition: lock.address.toLowerCase() as Hex } as const;
-    for (const condition of [lock, kth])
+    const unknown = {
+      code: "condition-unknown",
+      ref: refOf(1),
+      condition: lock().address.toLowerCase() as Hex,
+    } as const;
+    for (const condition of [lock(), kth])
       expectRefused({ ...adding(payment(1, 100n, condition)), policy: { contracts: others } }, unknown);
     const malformed = { code: "parameters-malformed", ref: refOf(1) } as const;
     expectRefused(adding({ ...payment(1), parameters: "0x12" }), { ...malformed, reason: "unreadable" });
-    const longer = `${lock.parameters}00` as Hex;
+    const longer = `${lock().parameters}00` as Hex;
     expectRefused(adding({ ...payment(1), parameters: longer }), { ...malformed, reason: "not-canonical" });
     const parametersHash = keccak256("0x");
     const mismatch = {
       code: "parameters-mismatch",
       ref: refOf(1),
       parametersHash,
-      actual: lock.parametersHash,
+      actual: lock().parametersHash,
     } as const;
     expectRefused(adding({ ...payment(1), parametersHash }), mismatch);
   });
@@ -267,7 +279,7 @@ describe("judgeStatement: new payments", () => {
     });
     const refusal = { code: "condition-not-allowed", ref: refOf(1) } as const;
     expectRefused(adding(payment(1, 100n, reviewed)), { ...refusal, kind: "review" });
-    const nested = anyOf([lock, reviewed], { condition: contracts.kth });
+    const nested = anyOf([lock(), reviewed], { condition: contracts.kth });
     expectRefused(adding(payment(1, 100n, nested)), { ...refusal, kind: "kth" });
     const acceptsCondition = ({ kind }: { kind: string }) => kind !== "hashlock";
     expectRefused({ ...adding(payment(1)), policy: { acceptsCondition } }, { ...refusal, kind: "hashlock" });
@@ -277,7 +289,7 @@ describe("judgeStatement: new payments", () => {
   it("leave evaluators time to judge, nested ones too", () => {
     const refusal = { code: "judge-by-too-soon", ref: refOf(1) } as const;
     expectRefused(adding(payment(1, 100n, judged(now - 1n))), { ...refusal, judgeBy: now - 1n, earliest: now });
-    const nested = anyOf([lock, judged(now + 59n)], { condition: contracts.kth });
+    const nested = anyOf([lock(), judged(now + 59n)], { condition: contracts.kth });
     const policy = { leastJudgePeriod: 60n };
     const late = { ...refusal, judgeBy: now + 59n, earliest: now + 60n };
     expectRefused({ ...adding(payment(1, 100n, nested)), policy }, late);
@@ -294,6 +306,25 @@ describe("judgeStatement: new payments", () => {
     expectAccepted({ statement: { payments: payments.slice(1) } });
     const standing = accept(10n, payments.slice(1));
     expect(judge({ accepted: standing, statement: { cumulativeAmount: 11n, payments } }).outcome).to.equal("refused");
+  });
+
+  it("counts gas to the unit, with what stands already", () => {
+    const claiming = (claimGas: bigint): Given => {
+      const accepted = accept(10n, [payment(1)]);
+      const payments = accepted.payments.map((one) => ({ ...one, claimGas }));
+      return { accepted: { ...accepted, payments }, statement: { cumulativeAmount: 11n, payments: [payment(1)] } };
+    };
+    expectAccepted(claiming(2_880_000n));
+    expectRefused(claiming(2_880_001n), { code: "claim-gas-too-high", gas: 3_000_001n, most: 3_000_000n });
+  });
+
+  it("does not take a fault of its own for one of the payer", () => {
+    const contractsOf = {
+      get hashlock(): Hex {
+        throw new TypeError("a fault");
+      },
+    };
+    expect(() => judge({ ...adding(payment(1)), policy: { contracts: contractsOf } })).to.throw(TypeError, "a fault");
   });
 
   it("refuses to judge what nobody can have signed", () => {
@@ -322,7 +353,7 @@ describe("judgeStatement: credit", () => {
     expectRefused({ accepted: full, statement: more }, refusal);
     expectAccepted({ accepted: prove(full, 5, 1n), statement: more });
     const within = setWork({ accepted: full, ref: refOf(5), work: 99n, creditLimit: 0n });
-    expectAccepted({ accepted: (within as { next: typeof full }).next, statement: more });
+    expectAccepted({ accepted: (within as { next: AcceptedStatement }).next, statement: more });
   });
 
   it("counts work for payments that were dropped unproven for good, so that dropping buys nothing", () => {
@@ -352,7 +383,7 @@ describe("judgeStatement: credit", () => {
 
   it("counts proven work once: what is due beyond the work pays for no other work", () => {
     const light = setWork({ accepted: accept(10n, five(100n)), ref: refOf(1), work: 10n, creditLimit: 0n });
-    const proven = prove((light as { next: typeof nothingAccepted }).next, 1, 90n);
+    const proven = prove((light as { next: AcceptedStatement }).next, 1, 90n);
     expect(unprovenWork(proven)).to.equal(400n);
     expect(accept(101n, five(100n).slice(1), { accepted: proven }).lost).to.equal(0n);
   });

@@ -40,7 +40,7 @@ const plan = (given: Given) =>
     ...given,
     policy: { ...policy, ...given.policy },
   });
-const add = (n: number, amount = 100n, condition: Condition = lock) => ({ ref: refOf(n), condition, amount });
+const add = (n: number, amount = 100n, condition: Condition = lock()) => ({ ref: refOf(n), condition, amount });
 
 /** What is signed after a plan that has to be made. */
 function sign(given: Given): SignedStatements {
@@ -141,6 +141,17 @@ describe("planStatement: payments", () => {
   });
 });
 
+describe("planStatement: gas", () => {
+  it("is counted to the unit, with what is carried", () => {
+    const claiming = (claimGas: bigint): Given => {
+      const signed = sign({ add: [add(1)] });
+      return { signed: { ...signed, payments: signed.payments.map((one) => ({ ...one, claimGas })) } };
+    };
+    expect(plan(claiming(2_880_000n)).outcome).to.equal("sign");
+    expectRefused(claiming(2_880_001n), { code: "claim-gas-too-high", gas: 3_000_001n, most: 3_000_000n });
+  });
+});
+
 describe("planStatement: conditions", () => {
   const judged = (judgeBy: bigint, judges = trusted.slice(0, 2)) =>
     attestation({
@@ -154,18 +165,18 @@ describe("planStatement: conditions", () => {
   const any = (...children: Condition[]) => anyOf(children, { condition: contracts.kth });
 
   it("are known and allowed, within combinations too", () => {
-    expect(sign({ add: [add(1, 1n, any(lock, any(lock)))] }).payments).to.have.length(1);
+    expect(sign({ add: [add(1, 1n, any(lock(), any(lock())))] }).payments).to.have.length(1);
     const { hashlock: _, ...others } = contracts;
-    const unknown = { code: "condition-unknown", ref: refOf(1), condition: lock.address } as const;
-    for (const condition of [lock, any(judged(now), lock)])
+    const unknown = { code: "condition-unknown", ref: refOf(1), condition: lock().address } as const;
+    for (const condition of [lock(), any(judged(now), lock())])
       expectRefused({ add: [add(1, 1n, condition)], policy: { contracts: others } }, unknown);
     const { kth: __, ...plain } = contracts;
-    const noKth = { ...unknown, condition: any(lock).address };
-    expectRefused({ add: [add(1, 1n, any(lock))], policy: { contracts: plain } }, noKth);
+    const noKth = { ...unknown, condition: any(lock()).address };
+    expectRefused({ add: [add(1, 1n, any(lock()))], policy: { contracts: plain } }, noKth);
     const swapped = { ...contracts, hashlock: contracts.ticks };
     expectRefused({ add: [add(1)], policy: { contracts: swapped } }, unknown);
     const refused = { code: "condition-not-allowed", ref: refOf(1), kind: "hashlock" } as const;
-    for (const condition of [lock, any(judged(now), lock)])
+    for (const condition of [lock(), any(judged(now), lock())])
       expectRefused({ add: [add(1, 1n, condition)], policy: { kinds: ["attestation", "ticks"] } }, refused);
     const reviewed = review({
       condition: contracts.review,
@@ -177,15 +188,16 @@ describe("planStatement: conditions", () => {
       deadline: 1n,
       silentArbiterPays: true,
     });
-    for (const condition of [reviewed, any(lock, reviewed)])
-      expectRefused({ add: [add(1, 1n, condition)] }, { ...refused, kind: "review" });
+    const all = ["hashlock", "review"] as unknown as PayerPolicy["kinds"];
+    for (const condition of [reviewed, any(lock(), reviewed)])
+      expectRefused({ add: [add(1, 1n, condition)], policy: { kinds: all } }, { ...refused, kind: "review" });
   });
 
   it("are judged by trusted evaluators alone", () => {
     const stranger = trusted[3]!;
     const reason = { code: "evaluator-not-trusted", ref: refOf(1), evaluator: stranger } as const;
     const condition = judged(now, [trusted[0]!, stranger]);
-    for (const one of [condition, any(lock, condition)]) expectRefused({ add: [add(1, 1n, one)] }, reason);
+    for (const one of [condition, any(lock(), condition)]) expectRefused({ add: [add(1, 1n, one)] }, reason);
     expect(sign({ add: [add(1, 1n, condition)], policy: { evaluators: trusted } }).payments).to.have.length(1);
   });
 

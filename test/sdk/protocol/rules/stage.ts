@@ -37,10 +37,10 @@ export const channelId = computeChannelId(channel);
 export const policy: PayeePolicy = { payee, token, contracts, creditLimit: 500n };
 
 export const refOf = (n: number): Hex => `0x${n.toString(16).padStart(64, "0")}`;
-export const lock = hashlock({ condition: contracts.hashlock, sha256Hash: hashPreimage(zeroHash) });
+export const lock = () => hashlock({ condition: contracts.hashlock, sha256Hash: hashPreimage(zeroHash) });
 
 /** A payment under `refOf(n)`. */
-export function payment(n: number, amount = 100n, condition: Condition = lock): StatedPayment {
+export function payment(n: number, amount = 100n, condition: Condition = lock()): StatedPayment {
   const { address, parameters, parametersHash } = condition;
   return { ref: refOf(n), condition: address, parameters, parametersHash, amount };
 }

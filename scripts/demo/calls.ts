@@ -7,7 +7,7 @@ import { type ChatRequest, prompts } from "../../examples/model-calls/passages.t
 import type { Market } from "./market.ts";
 
 /** What the calls came to. Amounts in base units. */
-export type Result = {
+export type CallsResult = {
   readonly calls: number;
   readonly tokensIn: number;
   readonly tokensOut: number;
@@ -46,7 +46,7 @@ export async function buyCalls(
   market: Market,
   calls: number,
   onProgress: (done: number, paid: bigint) => void,
-): Promise<Result> {
+): Promise<CallsResult> {
   const before = await balances(market);
   let paid = 0n;
   const fetch = payingFetch({
