@@ -246,6 +246,16 @@ describe("conditional claims", () => {
     expect([error.errorName, error.args]).to.deep.equal(["InvalidSignature", [terms.payer]]);
   });
 
+  it("are planned for a payee without gas, which then cannot send them", async () => {
+    await stage.networkHelpers.setBalance(terms.payee, 0n);
+    const statement = await sign([await payment(0)]);
+    const claim = { contract, terms, statement, evidence: statement.payments.map(proofOf) };
+    expect((await stage.thirdSdk.planConditionalClaim(claim)).amount).to.equal(600n);
+    expect(await rejection(stage.sellerSdk.settleChannelConditionally(claim))).to.include({ code: "no-gas" });
+    const stranger = await rejection(stage.thirdSdk.settleChannelConditionally(claim));
+    expect([stranger.errorName, stranger.args]).to.deep.equal(["NotPayee", [stage.third.address, terms.payee]]);
+  });
+
   it("give no evidence up for a node that fails", async () => {
     const statement = await sign([await payment(0), await payment(1)]);
     const evidence = statement.payments.map(proofOf);
