@@ -180,7 +180,7 @@ async function askWorth(
   } catch (cause) {
     const error = toChainError(cause, { ...call, account });
     if (!(error instanceof ContractRefusedError)) {
-      if (claim.proven.length > 0 && /out of gas/i.test(error.message)) return 0n;
+      if (claim.proven.length > 0 && /out ?of ?gas/i.test(error.message)) return 0n;
       throw error;
     }
     if (error.errorName === "AmountExceedsEntitlement") return error.args[1] as bigint;

@@ -1,5 +1,6 @@
 import * as events from "./channelEvents.ts";
 import * as channels from "./channels.ts";
+import { checkTask } from "./checkTask.ts";
 import * as conditionally from "./claimConditionally.ts";
 import * as closing from "./closeChannel.ts";
 import * as credit from "./credit.ts";
@@ -41,6 +42,7 @@ const actions = {
   getCredit: credit.getCredit,
   claimCredit: credit.claimCredit,
   getTask,
+  checkTask,
   taskEvents: taskEvents.taskEvents,
   findTasks: taskEvents.findTasks,
   fundTask: taskFunding.fundTask,

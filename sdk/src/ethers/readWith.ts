@@ -18,9 +18,18 @@ const values: Record<string, (...params: never[]) => PerformActionRequest> = {
   eth_getTransactionCount(address: string, blockTag: string) {
     return { method: "getTransactionCount", address, blockTag };
   },
-  eth_call: (transaction: object, blockTag = "latest") => ({ method: "call", transaction, blockTag }),
-  eth_estimateGas: (transaction: object) => ({ method: "estimateGas", transaction }),
+  eth_call(transaction: RpcCall, blockTag = "latest") {
+    return { method: "call", transaction: toEthersCall(transaction), blockTag };
+  },
+  eth_estimateGas: (transaction: RpcCall) => ({ method: "estimateGas", transaction: toEthersCall(transaction) }),
 };
+
+type RpcCall = { gas?: string };
+
+/** ethers has another name for a limit of gas, and would drop it without a word. */
+function toEthersCall({ gas, ...transaction }: RpcCall): object {
+  return gas === undefined ? transaction : { ...transaction, gasLimit: gas };
+}
 
 /** The same for what ethers makes objects of. */
 const objects: Record<string, (provider: Provider, ...params: never[]) => Promise<unknown>> = {

@@ -101,7 +101,7 @@ describe("conditional claims", () => {
     const good = await payment(kinds.length + 4);
     const payments = [...bad, noCode, precompile, costly, greedy, good];
     const statement = await sign(payments);
-    const evidence = [...payments].reverse().map(proofOf);
+    const evidence = payments.toReversed().map(proofOf);
 
     const claim = { contract, terms, statement, evidence };
     const { hash, amount, proven, left } = await sellerSdk.settleChannelConditionally(claim);
@@ -119,7 +119,7 @@ describe("conditional claims", () => {
       { ref: noCode.ref, reason: "no-code" },
       { ref: precompile.ref, reason: "no-code" },
     ];
-    expect(left).to.deep.equal(expected.reverse());
+    expect(left).to.deep.equal(expected.toReversed());
   });
 
   it("leave a condition out that needs more than the gas it is given, and only then", async () => {
@@ -135,7 +135,9 @@ describe("conditional claims", () => {
       const error = await rejection(sellerSdk.planConditionalClaim({ ...claim, conditionGas }));
       expect(error).to.be.instanceOf(InvalidFieldError).that.includes({ field: "conditionGas" });
     }
-    await sellerSdk.planConditionalClaim({ ...claim, conditionGas: 200_000n });
+    const burning = await sign([await payment(0, "fe")]);
+    const least = await sellerSdk.planConditionalClaim({ ...claim, statement: burning, conditionGas: 200_000n });
+    expect(least.left).to.deep.equal([{ ref: ref(0), reason: "too-much-gas" }]);
   });
 
   it("leave a condition out that pays alone and burns everything in the claim", async () => {
@@ -221,7 +223,13 @@ describe("conditional claims", () => {
       "not-in-statement",
       "parameters-mismatch",
     ]);
-    const hashed = { ...statement, payments: statement.payments.map(({ parameters: _, ...signed }) => signed) };
+    const withoutParameters = ({ ref: given, condition, parametersHash, amount }: StatedPayment) => ({
+      ref: given,
+      condition,
+      parametersHash,
+      amount,
+    });
+    const hashed = { ...statement, payments: statement.payments.map(withoutParameters) };
     const unknown = await sellerSdk.planConditionalClaim({
       contract,
       terms,
@@ -236,6 +244,16 @@ describe("conditional claims", () => {
     const claim = { contract, terms, statement, evidence: statement.payments.map(proofOf) };
     const error = await rejection(stage.sellerSdk.planConditionalClaim(claim));
     expect([error.errorName, error.args]).to.deep.equal(["InvalidSignature", [terms.payer]]);
+  });
+
+  it("are planned for a payee without gas, which then cannot send them", async () => {
+    await stage.networkHelpers.setBalance(terms.payee, 0n);
+    const statement = await sign([await payment(0)]);
+    const claim = { contract, terms, statement, evidence: statement.payments.map(proofOf) };
+    expect((await stage.thirdSdk.planConditionalClaim(claim)).amount).to.equal(600n);
+    expect(await rejection(stage.sellerSdk.settleChannelConditionally(claim))).to.include({ code: "no-gas" });
+    const stranger = await rejection(stage.thirdSdk.settleChannelConditionally(claim));
+    expect([stranger.errorName, stranger.args]).to.deep.equal(["NotPayee", [stage.third.address, terms.payee]]);
   });
 
   it("give no evidence up for a node that fails", async () => {
@@ -269,7 +287,7 @@ describe("conditional claims", () => {
         [() => make([first!, first!]), { code: "evidence-mismatch", reason: "given-twice", ref: ref(0) }],
         [() => make([{ ...first!, ref: ref(5) }]), { reason: "not-in-statement", ref: ref(5) }],
         [() => make([{ ...first!, parameters: "0x" }]), { reason: "parameters-mismatch", ref: ref(0) }],
-        [() => make([], [...statement.payments].reverse()), { code: "payments-not-ascending", index: 1 }],
+        [() => make([], statement.payments.toReversed()), { code: "payments-not-ascending", index: 1 }],
         [() => make([], [{ ...statement.payments[0]!, amount: -1n }]), { code: "invalid-field" }],
       ];
       for (const [call, expected] of refused) expect(call).to.throw().that.includes(expected);

@@ -4,14 +4,22 @@ import { type Address, type Hex, keccak256, stringToHex, zeroAddress } from "vie
 import { accountFromEthers, clientFromEthers } from "../../../sdk/src/ethers/index.ts";
 import {
   computeChannelId,
+  computeTaskId,
+  hashlock,
+  hashPreimage,
   openAuthorizationNonce,
+  review,
   signCloseAuthorization,
   signCloseRequest,
+  signConditionalVoucher,
   signReceiveWithAuthorization,
+  signRefund,
+  signRelease,
   signSettleAuthorization,
   signVoucher,
   subfenActions,
   type SubfenActions,
+  type Task,
   type Terms,
   topUpAuthorizationNonce,
 } from "../../../sdk/src/index.ts";
@@ -193,6 +201,142 @@ for (const [kind, makeSigner] of Object.entries(kinds)) {
       await world.token.contract.setFrozen(payee.address, false);
       await payer.claimCredit({ contract, token, creditor: payee.address });
       expect(await payer.getCredit(owed)).to.equal(0n);
+    });
+
+    /** A contract beside the world's, which the token exempts from its limits. */
+    async function deploy(name: string): Promise<Address> {
+      const address = (await (await world.ethers.deployContract(name)).getAddress()) as Address;
+      await world.token.contract.setExempt(address, true);
+      return address;
+    }
+
+    async function lockBy(preimage: Hex) {
+      const lock = hashlock({ condition: await deploy("HashlockCondition"), sha256Hash: hashPreimage(preimage) });
+      return { lock, evidence: lock.encodeEvidence({ preimage }) };
+    }
+
+    const inAnHour = async () => BigInt(await world.networkHelpers.time.latest()) + 3600n;
+    const taskOf = (text: string, end: bigint, condition: { address: Address; parametersHash: Hex }): Task => ({
+      client: payer.address,
+      provider: payee.address,
+      token,
+      amount: 100n,
+      condition: condition.address,
+      parametersHash: condition.parametersHash,
+      deadline: end,
+      salt: salt(text),
+    });
+
+    it("fund, release, claim, refund and find tasks", async () => {
+      const escrow = await deploy("TaskEscrow");
+      const { lock, evidence } = await lockBy(salt("preimage"));
+      const end = await inAnHour();
+      const [first, second, third] = ["a", "b", "c"].map((text) => taskOf(text, end, lock)) as [Task, Task, Task];
+      await payer.approveToken({ token, spender: escrow, amount: 300n });
+      await payer.fundTask({ contract: escrow, task: first });
+      await payer.fundTasks({ contract: escrow, tasks: [second, third] });
+      const agreed = { provider: payer.address, amount: 100n };
+      const work = { contract: escrow, task: first, parameters: lock.parameters, workTime: 60n };
+      expect(await payee.checkTask({ ...work, agreed })).to.deep.equal([
+        { code: "term-mismatch", field: "provider", given: payee.address, expected: payer.address },
+      ]);
+      await payer.releaseTask({ contract: escrow, task: first, cumulativeAmount: 40n });
+      const early = await rejection(payer.refundTask({ contract: escrow, task: first }));
+      expect(early).to.include({ name: "ContractRefusedError", errorName: "NotProvider" });
+      expect(early.args).to.deep.equal([payer.address, payee.address, end]);
+      await payee.refundTask({ contract: escrow, task: first });
+      await payee.claimTask({ contract: escrow, task: second, parameters: lock.parameters, evidence });
+      const taskId = computeTaskId({ task: first, contract: escrow, chainId });
+      const state = { funded: 100n, released: 40n, closed: true };
+      expect(await payer.getTask({ contract: escrow, taskId })).to.deep.equal(state);
+      const range = { contract: escrow, fromBlock: 0n, toBlock: BigInt(await world.ethers.provider.getBlockNumber()) };
+      const found = await payee.findTasks({ ...range, provider: payee.address });
+      expect(found.map(({ task }) => task)).to.deep.equal([first, second, third]);
+      expect(found.map((one) => one.state.released)).to.deep.equal([40n, 100n, 0n]);
+      const names: string[] = [];
+      for await (const { eventName } of payer.taskEvents(range)) names.push(eventName);
+      expect(names.filter((name) => name !== "TaskFunded")).to.deep.equal([
+        "TaskReleased",
+        "TaskRefunded",
+        "TaskReleased",
+      ]);
+    });
+
+    it("fund, release and refund a task by authorization", async () => {
+      const escrow = await deploy("TaskEscrow");
+      const task = taskOf("relayed", await inAnHour(), (await lockBy(salt("preimage"))).lock);
+      const location = { contract: escrow, chainId, taskId: computeTaskId({ task, contract: escrow, chainId }) };
+      const domain = await payer.getTokenDomain({ token, chainId });
+      const authorization = { validAfter: 0n, validBefore: deadline };
+      const transfer = { from: payer.address, to: escrow, value: 100n, nonce: location.taskId, ...authorization };
+      await payee.fundTaskWithAuthorization({
+        contract: escrow,
+        task,
+        authorization,
+        signature: await signReceiveWithAuthorization({ account: payer.signing, domain, ...transfer }),
+      });
+      const release = { cumulativeAmount: 30n, deadline };
+      await payee.releaseTaskWithAuthorization({
+        contract: escrow,
+        task,
+        ...release,
+        signature: await signRelease({ account: payer.signing, ...location, ...release }),
+      });
+      await payer.refundTaskWithAuthorization({
+        contract: escrow,
+        task,
+        deadline,
+        signature: await signRefund({ account: payee.signing, ...location, deadline }),
+      });
+      expect(await payer.getTask(location)).to.deep.equal({ funded: 100n, released: 30n, closed: true });
+    });
+
+    it("submit, object and decide", async () => {
+      const end = (await inAnHour()) + 86_400n;
+      const agreed = review({
+        condition: await deploy("ReviewCondition"),
+        provider: payee.address,
+        reviewer: payer.address,
+        arbiter: world.seller.address,
+        reviewPeriod: 60n,
+        arbitrationPeriod: 60n,
+        deadline: end,
+        silentArbiterPays: false,
+      });
+      const { address: condition, parameters, parametersHash } = agreed;
+      const work = { condition, paymentId: salt("a task"), parameters };
+      await payee.submitWork({ ...work, deliverableHash: salt("work") });
+      await payer.objectToWork({ ...work, reasonHash: salt("why") });
+      const refused = await rejection(payer.arbitrateWork({ ...work, amount: 1n }));
+      expect([refused.errorName, refused.args]).to.deep.equal(["NotArbiter", [payer.address, world.seller.address]]);
+      const { submittedAt, objectedAt, arbitrated } = await payer.getReview({ ...work, parametersHash });
+      expect([submittedAt > 0, objectedAt > 0, arbitrated]).to.deep.equal([true, true, false]);
+    });
+
+    it("settle and close by a conditional statement, and leave out what takes too much gas", async () => {
+      const terms = await open("conditional");
+      const { lock, evidence } = await lockBy(salt("preimage"));
+      const { address: condition, parameters } = lock;
+      // Takes 800,000 gas by memory and says that 1 is due.
+      const costly = `0x${"c0".repeat(20)}` as const;
+      await world.networkHelpers.setCode(costly, "0x620983a05150600160005260206000f3");
+      const payments = [condition, costly].map((address, i) => ({
+        ref: `0x${`${i}`.padStart(64, "0")}` as Hex,
+        condition: address,
+        parameters,
+        parametersHash: lock.parametersHash,
+        amount: 10n,
+      }));
+      const proofs = payments.map(({ ref }) => ({ ref, evidence }));
+      const stated = { ...at(terms), cumulativeAmount: 5n, payments };
+      const signature = await signConditionalVoucher({ account: payer.signing, ...stated });
+      const claim = { contract, terms, statement: { cumulativeAmount: 5n, payments, signature }, evidence: proofs };
+      const plan = await payer.planConditionalClaim({ ...claim, conditionGas: 400_000n });
+      expect([plan.amount, plan.left]).to.deep.equal([15n, [{ ref: payments[1]!.ref, reason: "too-much-gas" }]]);
+      expect(await payee.settleChannelConditionally({ ...claim, amount: 7n })).to.include({ amount: 7n });
+      const { amount, proven } = await payee.closeChannelConditionally(claim);
+      expect([amount, proven.length]).to.deep.equal([16n, 2]);
+      expect(await payer.getChannel(at(terms))).to.include({ settled: 16n, finalized: true });
     });
 
     it("tell a refusal by the contract's and the token's own errors, and send nothing", async () => {
