@@ -2,7 +2,7 @@
 import { type Address, type Hex, keccak256, toHex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 
-import { attestation, type Condition, computeTaskId, parseYuan, review, type Task } from "subfen";
+import { attestation, type Condition, computeTaskId, explainTaskProblem, parseYuan, review, type Task } from "subfen";
 import { createEvaluator, createMemoryRecord, hashSpec, testCommand } from "subfen/evaluator";
 
 import { type Milestone, milestones, milestoneTests } from "../../examples/tasks/milestones.ts";
@@ -95,6 +95,7 @@ async function buildInMilestones(chain: DemoChain, client: DemoClient, provider:
   for (const { milestone, condition, task } of pieces) {
     const { name, spec, deliverable } = milestone;
     const { amount } = task;
+    await requireSound(chain, provider, task, condition.parameters);
     const paymentId = computeTaskId({ contract, chainId, task });
     const { verdict, signature, report } = await evaluator.evaluate({ paymentId, amount, spec, deliverable, judgeBy });
     if (verdict.amount === 0n) {
@@ -128,8 +129,8 @@ async function workUnderReview(chain: DemoChain, client: DemoClient, provider: D
   const condition = review({
     condition: chain.review,
     provider: provider.account.address,
-    reviewer: client.account.address,
-    arbiter: privateKeyToAccount(generatePrivateKey()).address,
+    reviewer: newAddress(),
+    arbiter: newAddress(),
     reviewPeriod: hour,
     arbitrationPeriod: hour,
     deadline,
@@ -140,6 +141,7 @@ async function workUnderReview(chain: DemoChain, client: DemoClient, provider: D
   await client.confirmTransaction({ hash: await client.fundTask({ contract, task }) });
 
   const { parameters } = condition;
+  await requireSound(chain, provider, task, parameters);
   const paymentId = computeTaskId({ contract, chainId, task });
   const deliverableHash = keccak256(toHex("An essay on the first chapter."));
   const submitted = await provider.submitWork({ condition: chain.review, paymentId, parameters, deliverableHash });
@@ -149,6 +151,23 @@ async function workUnderReview(chain: DemoChain, client: DemoClient, provider: D
     hash: await provider.claimTask({ contract, task, parameters, evidence: condition.encodeEvidence() }),
   });
   return { name: "an essay", why: "the reviewer stays silent for an hour: paid", paid: task.amount, refunded: 0n };
+}
+
+/** A provider looks before it works: is the money there, the condition known, the time enough? */
+async function requireSound(
+  { escrow: contract, token }: DemoChain,
+  provider: DemoClient,
+  task: Task,
+  parameters: Hex,
+): Promise<void> {
+  const agreed = { provider: provider.account.address, token };
+  const [problem] = await provider.checkTask({ contract, task, parameters, agreed, workTime: hour });
+  if (problem) throw new Error(explainTaskProblem(problem).message);
+}
+
+/** Somebody who never answers. */
+function newAddress(): Address {
+  return privateKeyToAccount(generatePrivateKey()).address;
 }
 
 function newTask(
