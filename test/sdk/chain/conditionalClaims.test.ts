@@ -101,7 +101,7 @@ describe("conditional claims", () => {
     const good = await payment(kinds.length + 4);
     const payments = [...bad, noCode, precompile, costly, greedy, good];
     const statement = await sign(payments);
-    const evidence = [...payments].reverse().map(proofOf);
+    const evidence = payments.toReversed().map(proofOf);
 
     const claim = { contract, terms, statement, evidence };
     const { hash, amount, proven, left } = await sellerSdk.settleChannelConditionally(claim);
@@ -119,7 +119,7 @@ describe("conditional claims", () => {
       { ref: noCode.ref, reason: "no-code" },
       { ref: precompile.ref, reason: "no-code" },
     ];
-    expect(left).to.deep.equal(expected.reverse());
+    expect(left).to.deep.equal(expected.toReversed());
   });
 
   it("leave a condition out that needs more than the gas it is given, and only then", async () => {
@@ -221,7 +221,13 @@ describe("conditional claims", () => {
       "not-in-statement",
       "parameters-mismatch",
     ]);
-    const hashed = { ...statement, payments: statement.payments.map(({ parameters: _, ...signed }) => signed) };
+    const withHash = ({ ref: name, condition, parametersHash, amount }: StatedPayment) => ({
+      ref: name,
+      condition,
+      parametersHash,
+      amount,
+    });
+    const hashed = { ...statement, payments: statement.payments.map(withHash) };
     const unknown = await sellerSdk.planConditionalClaim({
       contract,
       terms,
@@ -269,7 +275,7 @@ describe("conditional claims", () => {
         [() => make([first!, first!]), { code: "evidence-mismatch", reason: "given-twice", ref: ref(0) }],
         [() => make([{ ...first!, ref: ref(5) }]), { reason: "not-in-statement", ref: ref(5) }],
         [() => make([{ ...first!, parameters: "0x" }]), { reason: "parameters-mismatch", ref: ref(0) }],
-        [() => make([], [...statement.payments].reverse()), { code: "payments-not-ascending", index: 1 }],
+        [() => make([], statement.payments.toReversed()), { code: "payments-not-ascending", index: 1 }],
         [() => make([], [{ ...statement.payments[0]!, amount: -1n }]), { code: "invalid-field" }],
       ];
       for (const [call, expected] of refused) expect(call).to.throw().that.includes(expected);
