@@ -23,7 +23,10 @@ import { unprovenWork } from "./unprovenWork.ts";
 export type PayeePolicy = ConditionPolicy & {
   payee: Address;
   token: Address;
-  /** The most work, in base units, that this payer may have done for it before it is proven. */
+  /**
+   * The most work, in base units, that this payer may have done for it before it is proven. Counted in each channel by
+   * itself: divide it among the channels that one payer may have.
+   */
   creditLimit: bigint;
 };
 
