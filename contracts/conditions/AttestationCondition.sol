@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
 import {ICondition} from "../interfaces/ICondition.sol";
 import {KthLargest} from "../libraries/KthLargest.sol";
@@ -21,8 +22,8 @@ import {KthLargest} from "../libraries/KthLargest.sol";
 ///
 /// Warning: `judgeBy` stops late evaluators, not dishonest ones, who can date a verdict as they like. A key listed twice
 /// counts twice.
-contract AttestationCondition is ICondition, EIP712 {
-    /// @param evaluator Index into the parameters' evaluators; ascending
+contract AttestationCondition is ICondition, IERC5267 {
+    /// @param evaluator Index into the parameters' evaluators
     /// @param amount What the evaluator says is due, in base units
     /// @param issuedAt When it said so, Unix time in seconds
     /// @param signature The verdict's signature
@@ -33,11 +34,14 @@ contract AttestationCondition is ICondition, EIP712 {
         bytes signature;
     }
 
+    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
+    string private constant NAME = "subfen AttestationCondition";
+    string private constant VERSION = "1";
     bytes32 private constant VERDICT_TYPEHASH = keccak256(
         "Verdict(bytes32 paymentId,bytes32 specHash,bytes32 deliverableHash,uint128 amount,uint64 issuedAt)"
     );
-
-    constructor() EIP712("subfen AttestationCondition", "1") {}
 
     /// @inheritdoc ICondition
     function amountDue(
@@ -52,6 +56,23 @@ contract AttestationCondition is ICondition, EIP712 {
         );
         uint256[] memory amounts = _read(paymentId, evaluators, specHash, judgeBy, evidence);
         return KthLargest.select(amounts, threshold, amount);
+    }
+
+    /// @inheritdoc IERC5267
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        return (hex"0f", NAME, VERSION, block.chainid, address(this), bytes32(0), new uint256[](0));
     }
 
     /// What each evaluator says. One that is silent says 0.
@@ -85,6 +106,22 @@ contract AttestationCondition is ICondition, EIP712 {
         bytes32 structHash = keccak256(
             abi.encode(VERDICT_TYPEHASH, paymentId, specHash, deliverableHash, amount, issuedAt)
         );
-        (signer, , ) = ECDSA.tryRecover(_hashTypedDataV4(structHash), attestation.signature);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(_domainSeparator(), structHash);
+        (signer, , ) = ECDSA.tryRecover(digest, attestation.signature);
+    }
+
+    /// Computed and not kept as an immutable: so this contract's code is the same everywhere, and who knows the code knows
+    /// the domain.
+    function _domainSeparator() private view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    DOMAIN_TYPEHASH,
+                    keccak256(bytes(NAME)),
+                    keccak256(bytes(VERSION)),
+                    block.chainid,
+                    address(this)
+                )
+            );
     }
 }

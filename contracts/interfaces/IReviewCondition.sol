@@ -15,7 +15,9 @@ import {ICondition} from "./ICondition.sol";
 /// What happened is kept under the payment's id and the hash of the parameters: nobody who is not named in the agreed
 /// parameters can have a say. Periods include their last second.
 ///
-/// Warning: that `deadline` is the task's own is for the provider to check before it works.
+/// Warning: that `deadline` is the task's own is for the provider to check before it works. Whether the task is funded is
+/// not known here: a provider that holds the client's authorization to fund could submit first and fund once the review
+/// period is over. A client funds such tasks itself, or signs an authorization that ends within the review period.
 interface IReviewCondition is ICondition {
     /// @notice What was agreed.
     /// @param provider Delivers, and submits

@@ -13,7 +13,7 @@ import { createTaskActors, type KnownTask } from "./taskActors.ts";
 import { createReviewModel, createTaskModel } from "./taskModel.ts";
 
 /** Few steps in every test run; `npm run test:deep` names seeds, and each gets 10,000. */
-const seeds = process.env.SUBFEN_SEEDS?.split(",").map(Number) ?? [11];
+const seeds = process.env.SUBFEN_SEEDS?.split(",").map(Number) ?? [13];
 const isDeep = process.env.SUBFEN_SEEDS !== undefined;
 const steps = isDeep ? 10_000 : 1_500;
 const gracePeriod = 900;

@@ -1,7 +1,8 @@
 import type { Hex } from "viem";
 
+import { SubfenError } from "../errors.ts";
 import { callChannels, type Sending } from "./callChannels.ts";
-import { type ClaimSources, type LeftEvidence, planConditionalClaim } from "./planConditionalClaim.ts";
+import { type ClaimSources, type LeftEvidence, type LeftReason, planConditionalClaim } from "./planConditionalClaim.ts";
 import type { ChainClient } from "./write.ts";
 
 /** What was claimed by a conditional statement. */
@@ -15,6 +16,26 @@ export type ClaimedConditionally = {
   /** The evidence that was left out, and why. */
   readonly left: readonly LeftEvidence[];
 };
+
+/** Closing now would give up a payment for which there is evidence. */
+export class EvidenceForfeitedError extends SubfenError {
+  override readonly name = "EvidenceForfeitedError";
+  declare readonly code: "evidence-forfeited";
+  readonly ref: Hex;
+  readonly reason: LeftReason;
+
+  constructor({ ref, reason }: LeftEvidence, amount: bigint) {
+    super("Closing the channel now would give up a payment for which there is evidence.", {
+      code: "evidence-forfeited",
+      metaMessages: [
+        `Given: evidence for ${ref} that cannot be claimed: ${reason}`,
+        `Do: settle first and mend the evidence, or name \`amount\` (${amount} now) to give the rest up.`,
+      ],
+    });
+    this.ref = ref;
+    this.reason = reason;
+  }
+}
 
 /**
  * Captures what a conditional statement is worth with the evidence at hand; what is new of it is paid to the payee. Which
@@ -36,7 +57,7 @@ export async function settleChannelConditionally(
   client: ChainClient,
   parameters: Sending<ClaimSources>,
 ): Promise<ClaimedConditionally> {
-  return claimConditionally(client, parameters, "settleConditional");
+  return send(client, parameters, "settleConditional", await planConditionalClaim(client, parameters));
 }
 
 /**
@@ -47,6 +68,7 @@ export async function settleChannelConditionally(
  * @param parameters - The contract, the channel's terms, the signed statement and the evidence; amounts in base units.
  * @returns The hash of the transaction, the amount captured in all, and what was proven and what was left out.
  * @throws {NothingToGainError} when no `amount` is given and nothing would be gained.
+ * @throws {EvidenceForfeitedError} when no `amount` is given and evidence would be given up that may be worth something.
  * @throws {ContractRefusedError} when the contract refuses.
  * @throws {PaymentOrderError} when the statement's payments are not strictly ascending by `ref`.
  * @throws {NoGasError} when the account cannot pay the gas.
@@ -57,15 +79,18 @@ export async function closeChannelConditionally(
   client: ChainClient,
   parameters: Sending<ClaimSources>,
 ): Promise<ClaimedConditionally> {
-  return claimConditionally(client, parameters, "closeConditional");
+  const plan = await planConditionalClaim(client, parameters);
+  const [failed] = plan.left.filter(({ reason }) => reason !== "nothing-due" && reason !== "proves-no-more");
+  if (parameters.amount === undefined && failed) throw new EvidenceForfeitedError(failed, plan.amount);
+  return send(client, parameters, "closeConditional", plan);
 }
 
-async function claimConditionally(
+async function send(
   client: ChainClient,
   parameters: Sending<ClaimSources>,
   functionName: string,
+  { claim, amount, proven, left }: planConditionalClaim.ReturnType,
 ): Promise<ClaimedConditionally> {
-  const { claim, amount, proven, left } = await planConditionalClaim(client, parameters);
   const hash = await callChannels(client, parameters, functionName, [claim]);
   return { hash, amount, proven, left };
 }

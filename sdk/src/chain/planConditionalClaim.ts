@@ -7,6 +7,7 @@ import { MAX_UINT128 } from "../protocol/amounts.ts";
 import { InvalidFieldError } from "../protocol/assertField.ts";
 import { computeChannelId } from "../protocol/channelId.ts";
 import { computePaymentId } from "../protocol/conditionalVoucher.ts";
+import { maxClaimGas } from "../protocol/rules/statement.ts";
 import type { Terms } from "../protocol/terms.ts";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
 import { getChainId, simulateContract } from "./actions.ts";
@@ -23,8 +24,8 @@ import {
 import { type ConditionFailure, whyNothingDue } from "./whyNothingDue.ts";
 import type { ChainClient } from "./write.ts";
 
-/** So that 16 conditions fit into one transaction wherever its gas is limited to 2^24. */
-const defaultConditionGas = 1_000_000n;
+/** What a payee's rules let a whole claim cost: a condition that they accepted must not be left out for its gas. */
+const defaultConditionGas = maxClaimGas;
 /** With less, what a condition leaves that burns everything (a 64th) would not do for the contract's own refusal. */
 const leastConditionGas = 200_000n;
 /** A claim without payments, its transaction included. */
@@ -51,7 +52,7 @@ export type ClaimSources = {
   evidence: readonly PaymentEvidence[];
   /** What to capture in all, in base units; by default everything that is proven, at most the deposit. */
   amount?: bigint | undefined;
-  /** About how much gas one condition may take, 200,000 at least; 1,000,000 by default. */
+  /** About how much gas one condition may take, 200,000 at least; 3,000,000 by default. */
   conditionGas?: bigint | undefined;
 };
 

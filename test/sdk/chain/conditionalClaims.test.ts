@@ -3,6 +3,7 @@ import { type Address, createPublicClient, custom, type Hex, keccak256, zeroAddr
 
 import {
   computeChannelId,
+  EvidenceForfeitedError,
   InvalidFieldError,
   planConditionalClaim,
   type PaymentEvidence,
@@ -103,7 +104,7 @@ describe("conditional claims", () => {
     const statement = await sign(payments);
     const evidence = payments.toReversed().map(proofOf);
 
-    const claim = { contract, terms, statement, evidence };
+    const claim = { contract, terms, statement, evidence, conditionGas: 1_000_000n };
     const { hash, amount, proven, left } = await sellerSdk.settleChannelConditionally(claim);
     await sellerSdk.confirmTransaction({ hash });
     expect(amount).to.equal(500n + 1n + 100n + 100n);
@@ -146,11 +147,25 @@ describe("conditional claims", () => {
     const shy = await payment(0, `5a6213d62010601357${pay(1)}5bfe`);
     const payments = [shy, await payment(1), await payment(2)];
     const statement = await sign(payments);
-    const claim = { contract, terms, statement, evidence: payments.map(proofOf) };
+    const claim = { contract, terms, statement, evidence: payments.map(proofOf), conditionGas: 1_000_000n };
     const { amount, proven, left } = await sellerSdk.settleChannelConditionally(claim);
     expect([amount, proven.length]).to.deep.equal([700n, 2]);
     expect(left).to.deep.equal([{ ref: shy.ref, reason: "not-in-claim" }]);
     expect(await stateOf()).to.include({ settled: 700n });
+  });
+
+  it("do not close while evidence would be given up, unless the amount is named", async () => {
+    const { sellerSdk } = stage;
+    const payments = [await payment(0, "fe"), await payment(1)];
+    const statement = await sign(payments);
+    const claim = { contract, terms, statement, evidence: payments.map(proofOf) };
+    const error = await rejection(sellerSdk.closeChannelConditionally(claim));
+    expect(error)
+      .to.be.instanceOf(EvidenceForfeitedError)
+      .that.includes({ ref: ref(0), reason: "too-much-gas" });
+    expect(await stateOf()).to.include({ settled: 0n, finalized: false });
+    await sellerSdk.closeChannelConditionally({ ...claim, amount: 600n });
+    expect(await stateOf()).to.include({ settled: 600n, finalized: true });
   });
 
   it("close with what is proven, at most with the deposit, and forfeit the rest", async () => {

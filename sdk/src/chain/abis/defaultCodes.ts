@@ -22,9 +22,9 @@ export const defaultCodes = [
   },
   {
     contract: "AttestationCondition",
-    size: 3263,
-    hash: "0xdcc92274d99b7464057b069216c769ccd59dfc6d2a91acac323487ed001fe374",
-    immutables: [{"start":998,"length":32},{"start":1046,"length":32},{"start":1489,"length":32},{"start":1531,"length":32},{"start":1573,"length":32},{"start":1654,"length":32},{"start":1694,"length":32}],
+    size: 3112,
+    hash: "0x5198b2bf1803d406ed6c25e2fca1d1b5c3e206f80979a5443ef7295b1bc111d3",
+    immutables: [],
   },
   {
     contract: "TickCondition",

@@ -22,9 +22,9 @@ export const productionCodes = [
   },
   {
     contract: "AttestationCondition",
-    size: 2968,
-    hash: "0x3d14f68cea9754f28f609e03a7d57277e44b7db3f46a385a1b08ab80b200150f",
-    immutables: [{"start":101,"length":32},{"start":142,"length":32},{"start":2540,"length":32},{"start":2587,"length":32},{"start":2666,"length":32},{"start":2704,"length":32},{"start":2776,"length":32}],
+    size: 2741,
+    hash: "0x5c45061e782941a003216bb31921898d19393640abea5f204a2353cd30813579",
+    immutables: [],
   },
   {
     contract: "TickCondition",

@@ -44,6 +44,19 @@ export function estimatePaymentGas(condition: Condition): bigint {
   return paymentGas + calldataGas(condition.parameters) + evidenceSize * byteGas + gas;
 }
 
+/**
+ * The most bytes that evidence for a condition needs. A payee takes no longer one: with what nobody reads behind it, good
+ * evidence could be replaced by evidence that costs far more to claim than was estimated.
+ *
+ * @internal
+ */
+export function mostEvidence(condition: Condition): number {
+  // A claim needs the verdicts of the threshold alone; those of all evaluators are taken too.
+  if (condition.kind === "attestation") return 96 + 288 * condition.evaluators.length;
+  if (condition.kind === "kth") return condition.children.reduce((sum, child) => sum + 96 + mostEvidence(child), 64);
+  return Number(costOf(condition).evidenceSize);
+}
+
 /** What a condition needs: gas of its execution, and bytes of full evidence. */
 type Cost = { gas: bigint; evidenceSize: bigint };
 

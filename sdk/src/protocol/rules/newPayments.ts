@@ -31,6 +31,7 @@ export function admitPayment(
 ): StandingPayment | StatementRefusal {
   const { policy, chainId, now } = parameters;
   const { ref, parametersHash, amount } = payment;
+  if (amount === 0n) return { code: "amount-zero", ref };
   const condition = decode(payment, policy.contracts, chainId);
   if ("code" in condition) return condition;
   // The hash is taken after decoding, which refuses what are no bytes.

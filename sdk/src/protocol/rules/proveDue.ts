@@ -1,9 +1,11 @@
 import type { Hex } from "viem";
+import { size } from "viem/utils";
 
 import type { InvalidFieldError } from "../assertField.ts";
 import { computePaymentId } from "../conditionalVoucher.ts";
 import { type ConditionContracts, decodeCondition } from "../conditions/decodeCondition.ts";
 import type { ConditionOnChainError, MalformedParametersError, UnknownConditionError } from "../conditions/errors.ts";
+import { mostEvidence } from "./claimGas.ts";
 import type { StatedPayment } from "./statement.ts";
 
 /**
@@ -11,7 +13,8 @@ import type { StatedPayment } from "./statement.ts";
  * themselves: nobody takes the other's word for it.
  *
  * @param parameters - The known condition contracts and their chain, the channel, the payment and the evidence.
- * @returns Base units, at most the payment's amount; 0 for evidence that proves nothing.
+ * @returns Base units, at most the payment's amount; 0 for evidence that proves nothing, or that is longer than such evidence
+ *   need be: what is long costs gas to claim.
  * @throws {UnknownConditionError} when the condition, or one nested in it, is none of the known ones.
  * @throws {MalformedParametersError} when the parameters are not a condition's.
  * @throws {ConditionOnChainError} when what is due depends on a review.
@@ -41,6 +44,7 @@ export async function proveDue(parameters: proveDue.Parameters): Promise<proveDu
     condition: payment.condition,
     parameters: payment.parameters,
   });
+  if (size(evidence) > mostEvidence(condition)) return 0n;
   return condition.amountDue({ paymentId: computePaymentId({ channelId, ref }), amount, evidence });
 }
 

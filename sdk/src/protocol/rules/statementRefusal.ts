@@ -26,6 +26,7 @@ export type StatementRefusal =
   | { readonly code: "ref-used"; readonly ref: Hex }
   | { readonly code: "exceeds-deposit"; readonly worstCase: bigint; readonly deposit: bigint }
   | { readonly code: "parameters-mismatch"; readonly ref: Hex; readonly parametersHash: Hex; readonly actual: Hex }
+  | { readonly code: "amount-zero"; readonly ref: Hex }
   | { readonly code: "condition-unknown"; readonly ref: Hex; readonly condition: Address }
   | {
       readonly code: "parameters-malformed";
@@ -105,6 +106,10 @@ const explanations: { [code in StatementRefusal["code"]]: Explain<Extract<Statem
   "parameters-mismatch": ({ ref, parametersHash, actual }) => ({
     message: `Payment ${ref} states parameters of hash ${parametersHash}, but those sent have ${actual}.`,
     remedy: "send the parameters that were signed.",
+  }),
+  "amount-zero": ({ ref }) => ({
+    message: `Payment ${ref} is over nothing.`,
+    remedy: "leave it out, or give an amount in base units.",
   }),
   "condition-unknown": ({ ref, condition }) => ({
     message: `Payment ${ref} depends on ${condition}, which is not a condition that the payee knows.`,
