@@ -47,7 +47,7 @@ export function createEvaluatorHandler(
     if (!(await authorize(request, asked.paymentId))) return unauthorized();
     const { verdict } = await evaluator.find(asked.paymentId);
     // What is on record costs nothing: it waits for nobody.
-    const signed = verdict ? evaluator.evaluate(asked) : limited(() => evaluator.evaluate(asked));
+    const signed = verdict ? evaluator.evaluate(asked) : limited(asked.paymentId, () => evaluator.evaluate(asked));
     if (!signed) return problem("too-many-requests", "Too many evaluations are waiting. Ask again later.");
     return answerVerdict(await signed);
   }
