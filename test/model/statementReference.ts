@@ -40,6 +40,7 @@ export function createReference(limits: { deposit: bigint; creditLimit: bigint }
     if (cumulativeAmount < accepted.cumulativeAmount + sum(left.map(({ ref }) => held(ref)))) return "refused";
     const added = sum(fresh.map(({ payment }) => payment.amount));
     if (cumulativeAmount + sum(payments.map(({ amount }) => amount)) > limits.deposit) return "refused";
+    if (fresh.some(({ payment }) => payment.amount === 0n)) return "refused";
     if (fresh.length > 0 && unproven() + added > limits.creditLimit) return "refused";
     return "accepted";
   }
