@@ -6,6 +6,7 @@ import type { Migration } from "kysely/migration";
 
 import { isSubfenError } from "../errors.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "../ledger/sqlite/columns.ts";
+import { describeFailure } from "../ledger/sqlite/describeFailure.ts";
 import { loadSqlite, type NoSqliteError } from "../ledger/sqlite/loadSqlite.ts";
 import { migrate } from "../ledger/sqlite/migrations.ts";
 import { createTurns } from "../turns.ts";
@@ -207,21 +208,10 @@ function toVerdict(columns: Columns): RecordedVerdict {
   };
 }
 
-/** What SQLite's user can do something about, by its result code. */
-const reasons: Readonly<Record<number, string>> = {
-  5: "another process is writing to it for too long",
-  8: "its file may not be written",
-  10: "its disk fails or is full",
-  13: "its disk is full",
-  14: "its file cannot be opened",
-  26: "its file is no record of verdicts",
-};
-
 function unavailable(cause: unknown): RecordUnavailableError {
-  if (isSubfenError(cause, "ledger-too-new")) {
-    return new RecordUnavailableError("a newer version or another part of this package has written it", cause);
-  }
-  const { errcode } = cause as { errcode?: unknown };
-  const reason = typeof errcode === "number" ? reasons[errcode & 0xff] : undefined;
-  return new RecordUnavailableError(reason ?? "its database failed", cause);
+  const isTooNew = isSubfenError(cause, "ledger-too-new");
+  const reason = isTooNew
+    ? "a newer version or another part of this package has written it"
+    : describeFailure(cause, "record of verdicts");
+  return new RecordUnavailableError(reason, cause);
 }

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { isSubfenError, SubfenError } from "../../errors.ts";
 import { LedgerUnavailableError } from "../assembleLedger.ts";
+import { describeFailure } from "./describeFailure.ts";
 import type { SqliteStore } from "./sqliteStore.ts";
 
 /** The ledger's log cannot be emptied: somebody reads the file for very long, such as a backup or an export. */
@@ -110,22 +111,4 @@ export function createGroupCommit(
       if (queue.length === 0) setImmediate(runGroup);
       queue.push({ step, resolve, reject });
     });
-}
-
-/** The result codes of SQLite that its user can do something about. */
-const reasons: Readonly<Record<number, string>> = {
-  5: "another process is writing to it for too long",
-  8: "its file may not be written",
-  10: "its disk fails or is full",
-  13: "its disk is full",
-  14: "its file cannot be opened",
-  26: "its file is no ledger",
-};
-
-/** Says in words why SQLite refused. The cause has the details. */
-export function describeFailure(cause: unknown): string {
-  if (isSubfenError(cause)) return cause.shortMessage.replace(/\.$/, "");
-  const { errcode } = cause as { errcode?: unknown };
-  // The low byte is the code, the others only refine it.
-  return (typeof errcode === "number" && reasons[errcode & 0xff]) || "its database failed";
 }

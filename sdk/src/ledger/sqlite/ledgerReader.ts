@@ -3,7 +3,7 @@ import type { Address, Hex } from "viem";
 
 import { SubfenError } from "../../errors.ts";
 import type { ChannelRecord, LedgerOwner, Purchase } from "../ledger.ts";
-import { describeFailure } from "./groupCommit.ts";
+import { describeFailure } from "./describeFailure.ts";
 import { LedgerVersionError } from "./ledgerVersionError.ts";
 import { loadSqlite } from "./loadSqlite.ts";
 import { createSqliteStore } from "./sqliteStore.ts";
