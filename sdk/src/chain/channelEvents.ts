@@ -2,7 +2,7 @@ import type { Address, Hex } from "viem";
 
 import type { Terms } from "../protocol/terms.ts";
 import { paymentChannelsAbi } from "./abis/paymentChannelsAbi.ts";
-import { getBlockNumber, getContractEvents } from "./actions.ts";
+import { getContractEvents } from "./actions.ts";
 import type { OnContract } from "./callChannels.ts";
 import { type Channel, getChannels } from "./channels.ts";
 import { logsInRanges } from "./logsInRanges.ts";
@@ -16,8 +16,8 @@ const idsPerCall = 500;
 /** A channel found on the chain, with what it needs to be used again. */
 export type FoundChannel = { readonly channelId: Hex; readonly terms: Terms; readonly channel: Channel };
 
-async function queryEvents(client: ChainClient, contract: Address, fromBlock: bigint, toBlock: bigint) {
-  return getContractEvents(client, { address: contract, abi: paymentChannelsAbi, fromBlock, toBlock, strict: true });
+function queryEvents(client: ChainClient, contract: Address, range: { fromBlock: bigint; toBlock: bigint }) {
+  return getContractEvents(client, { address: contract, abi: paymentChannelsAbi, ...range, strict: true });
 }
 
 /** An event of the channel contract, typed by its `eventName`. */
@@ -46,10 +46,8 @@ export async function* channelEvents(
   client: ChainClient,
   parameters: OnContract<{ fromBlock: bigint; toBlock?: bigint | undefined }>,
 ): AsyncGenerator<ChannelEvent, void, undefined> {
-  const { contract, fromBlock } = parameters;
-  const last = parameters.toBlock ?? (await getBlockNumber(client, { cacheTime: 0 }));
-  const query = (from: bigint, to: bigint) => queryEvents(client, contract, from, to);
-  yield* logsInRanges(query, fromBlock, last) as AsyncGenerator<ChannelEvent, void, undefined>;
+  const events = logsInRanges(client, parameters, (range) => queryEvents(client, parameters.contract, range));
+  yield* events as AsyncGenerator<ChannelEvent, void, undefined>;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Address } from "viem";
+import { isAddressEqual } from "viem/utils";
 
 import type { Condition } from "../protocol/conditions/condition.ts";
 import type { ReviewCondition } from "../protocol/conditions/review.ts";
@@ -40,7 +41,7 @@ export function conditionProblems(condition: Condition, task: Task, readyAt: big
 function reviewProblems(condition: ReviewCondition, task: Task, readyAt: bigint): TaskProblem[] {
   const { provider, reviewer, arbiter, reviewPeriod, arbitrationPeriod, deadline } = condition;
   const problems: TaskProblem[] = [];
-  if (!isSame(provider, task.provider))
+  if (!isAddressEqual(provider, task.provider))
     problems.push({ code: "review-provider-mismatch", given: provider, expected: task.provider });
   if (deadline !== task.deadline)
     problems.push({ code: "review-deadline-mismatch", given: deadline, expected: task.deadline });
@@ -58,10 +59,5 @@ function reviewProblems(condition: ReviewCondition, task: Task, readyAt: bigint)
 
 /** @internal */
 export function overlap(one: [TaskRole, Address], other: [TaskRole, Address]): TaskProblem[] {
-  return isSame(one[1], other[1]) ? [{ code: "role-overlap", roles: [one[0], other[0]], account: one[1] }] : [];
-}
-
-/** @internal */
-export function isSame(one: Address, other: Address): boolean {
-  return one.toLowerCase() === other.toLowerCase();
+  return isAddressEqual(one[1], other[1]) ? [{ code: "role-overlap", roles: [one[0], other[0]], account: one[1] }] : [];
 }

@@ -1,4 +1,6 @@
 import { SubfenError } from "../errors.ts";
+import { getBlockNumber } from "./actions.ts";
+import type { ChainClient } from "./write.ts";
 
 /** Blocks asked for at first; what many public nodes accept. */
 const firstRange = 2_000n;
@@ -22,23 +24,24 @@ export class LogQueryError extends SubfenError {
  * Asks for logs range by range. Nodes limit how many blocks or logs a query may cover, each in its own words: a range that
  * is refused is halved, and grows again where that goes well.
  *
+ * @param client - A viem client.
+ * @param blocks - The first block and the last, by default the newest when it starts.
  * @param query - Asks for the logs of a range, both ends included.
- * @param fromBlock - The first block.
- * @param toBlock - The last block.
  * @returns An async iterator of the logs in the order of the chain, each once.
  * @throws {LogQueryError} when the node does not answer for a single block.
  */
 export async function* logsInRanges<log>(
-  query: (fromBlock: bigint, toBlock: bigint) => Promise<readonly log[]>,
-  fromBlock: bigint,
-  toBlock: bigint,
+  client: ChainClient,
+  blocks: { fromBlock: bigint; toBlock?: bigint | undefined },
+  query: (range: { fromBlock: bigint; toBlock: bigint }) => Promise<readonly log[]>,
 ): AsyncGenerator<log, void, undefined> {
+  const { fromBlock, toBlock = await getBlockNumber(client, { cacheTime: 0 }) } = blocks;
   let range = firstRange;
   for (let from = fromBlock; from <= toBlock;) {
     const to = from + range - 1n < toBlock ? from + range - 1n : toBlock;
     let logs: readonly log[];
     try {
-      logs = await query(from, to);
+      logs = await query({ fromBlock: from, toBlock: to });
     } catch (cause) {
       if (to === from) throw new LogQueryError(from, cause);
       range = (to - from + 1n) / 2n;

@@ -3,7 +3,7 @@ import type { Address, Hex } from "viem";
 import { inGroups } from "../inGroups.ts";
 import type { Task } from "../protocol/taskId.ts";
 import { taskEscrowAbi } from "./abis/taskEscrowAbi.ts";
-import { getBlockNumber, getContractEvents } from "./actions.ts";
+import { getContractEvents } from "./actions.ts";
 import type { OnContract } from "./callChannels.ts";
 import { getTask, type TaskState } from "./getTask.ts";
 import { logsInRanges } from "./logsInRanges.ts";
@@ -15,8 +15,8 @@ const readsAtOnce = 20;
 /** A task found on the chain, with what it needs to be claimed, released or refunded. */
 export type FoundTask = { readonly taskId: Hex; readonly task: Task; readonly state: TaskState };
 
-async function queryEvents(client: ChainClient, contract: Address, fromBlock: bigint, toBlock: bigint) {
-  return getContractEvents(client, { address: contract, abi: taskEscrowAbi, fromBlock, toBlock, strict: true });
+function queryEvents(client: ChainClient, contract: Address, range: { fromBlock: bigint; toBlock: bigint }) {
+  return getContractEvents(client, { address: contract, abi: taskEscrowAbi, ...range, strict: true });
 }
 
 /** An event of the escrow, typed by its `eventName`. */
@@ -45,10 +45,8 @@ export async function* taskEvents(
   client: ChainClient,
   parameters: OnContract<{ fromBlock: bigint; toBlock?: bigint | undefined }>,
 ): AsyncGenerator<TaskEvent, void, undefined> {
-  const { contract, fromBlock } = parameters;
-  const last = parameters.toBlock ?? (await getBlockNumber(client, { cacheTime: 0 }));
-  const query = (from: bigint, to: bigint) => queryEvents(client, contract, from, to);
-  yield* logsInRanges(query, fromBlock, last) as AsyncGenerator<TaskEvent, void, undefined>;
+  const events = logsInRanges(client, parameters, (range) => queryEvents(client, parameters.contract, range));
+  yield* events as AsyncGenerator<TaskEvent, void, undefined>;
 }
 
 /**
@@ -76,23 +74,10 @@ export async function findTasks(
     toBlock?: bigint | undefined;
   }>,
 ): Promise<FoundTask[]> {
-  const { contract, fromBlock, client: payer, provider } = parameters;
+  const { contract, client: payer, provider } = parameters;
   const args = { ...(payer ? { client: payer } : {}), ...(provider ? { provider } : {}) };
-  const last = parameters.toBlock ?? (await getBlockNumber(client, { cacheTime: 0 }));
-  const funded = logsInRanges(
-    (from, to) =>
-      getContractEvents(client, {
-        address: contract,
-        abi: taskEscrowAbi,
-        eventName: "TaskFunded",
-        args,
-        fromBlock: from,
-        toBlock: to,
-        strict: true,
-      }),
-    fromBlock,
-    last,
-  );
+  const query = { address: contract, abi: taskEscrowAbi, eventName: "TaskFunded", args, strict: true } as const;
+  const funded = logsInRanges(client, parameters, (range) => getContractEvents(client, { ...query, ...range }));
   const found: FoundTask[] = [];
   for await (const group of inGroups(funded, readsAtOnce)) {
     const states = group.map(async ({ args: { taskId, ...task } }) => ({

@@ -1,4 +1,5 @@
 import type { Address, Hex } from "viem";
+import { isAddressEqual } from "viem/utils";
 
 import { mockDigitalYuanAbi } from "../../chain/abis/mockDigitalYuanAbi.ts";
 import { getContractEvents } from "../../chain/actions.ts";
@@ -37,14 +38,14 @@ export async function readHistory(
   let paid = 0n;
 
   const isOurs = (event: { token: Address; account: Address }): boolean =>
-    isSame(event.token, token) && isSame(event.account, payee);
+    isAddressEqual(event.token, token) && isAddressEqual(event.account, payee);
 
   function take(event: ChannelEvent): void {
     switch (event.eventName) {
       case "ChannelOpened": {
-        if (!isSame(event.args.token, token)) return;
-        if (isSame(event.args.payee, payee)) settled.set(event.args.channelId, []);
-        if (isSame(event.args.payer, payee)) own.add(event.args.channelId);
+        if (!isAddressEqual(event.args.token, token)) return;
+        if (isAddressEqual(event.args.payee, payee)) settled.set(event.args.channelId, []);
+        if (isAddressEqual(event.args.payer, payee)) own.add(event.args.channelId);
         return;
       }
       case "ChannelSettled":
@@ -72,23 +73,19 @@ export async function readHistory(
     take(event);
     parameters.onBlock(event.blockNumber);
   }
-  const transfers = (from: bigint, to: bigint) =>
-    getContractEvents(client, {
-      address: token,
-      abi: mockDigitalYuanAbi,
-      eventName: "Transfer",
-      args: { from: contract, to: payee },
-      fromBlock: from,
-      toBlock: to,
-      strict: true,
-    });
-  for await (const { args } of logsInRanges(transfers, fromBlock, toBlock)) paid += args.value;
+  const query = {
+    address: token,
+    abi: mockDigitalYuanAbi,
+    eventName: "Transfer",
+    args: { from: contract, to: payee },
+    strict: true,
+  } as const;
+  const transfers = logsInRanges(client, { fromBlock, toBlock }, (range) =>
+    getContractEvents(client, { ...query, ...range }),
+  );
+  for await (const { args } of transfers) paid += args.value;
 
   let due = refunded;
   for (const totals of settled.values()) due += totals.at(-1) ?? 0n;
   return { settled, due, paid };
-}
-
-function isSame(a: Address, b: Address): boolean {
-  return a.toLowerCase() === b.toLowerCase();
 }
