@@ -40,8 +40,8 @@ export function sumClaimGas(payments: readonly { claimGas: bigint }[]): bigint {
 
 /** @internal */
 export function estimatePaymentGas(condition: Condition): bigint {
-  const { gas, evidenceSize } = costOf(condition);
-  return paymentGas + calldataGas(condition.parameters) + evidenceSize * byteGas + gas;
+  const evidenceGas = BigInt(evidenceSize(condition, "threshold")) * byteGas;
+  return paymentGas + calldataGas(condition.parameters) + evidenceGas + executionGas(condition);
 }
 
 /**
@@ -51,36 +51,45 @@ export function estimatePaymentGas(condition: Condition): bigint {
  * @internal
  */
 export function mostEvidence(condition: Condition): number {
-  // A claim needs the verdicts of the threshold alone; those of all evaluators are taken too.
-  if (condition.kind === "attestation") return 96 + 288 * condition.evaluators.length;
-  if (condition.kind === "kth") return condition.children.reduce((sum, child) => sum + 96 + mostEvidence(child), 64);
-  return Number(costOf(condition).evidenceSize);
+  return evidenceSize(condition, "evaluators");
 }
 
-/** What a condition needs: gas of its execution, and bytes of full evidence. */
-type Cost = { gas: bigint; evidenceSize: bigint };
-
-function costOf(condition: Condition): Cost {
+/**
+ * Bytes of full evidence. A claim needs as many verdicts as the threshold; those of all evaluators may be given.
+ */
+function evidenceSize(condition: Condition, verdicts: "threshold" | "evaluators"): number {
   switch (condition.kind) {
     case "hashlock":
-      return { gas: 5_000n, evidenceSize: 32n };
+      return 32;
     case "ticks":
-      return { gas: 5_000n + 70n * BigInt(condition.tickCount), evidenceSize: 64n };
+      return 64;
+    case "attestation":
+      return 96 + 288 * (verdicts === "threshold" ? condition.threshold : condition.evaluators.length);
+    case "kth":
+      return condition.children.reduce((sum, child) => sum + 96 + evidenceSize(child, verdicts), 64);
+    case "review":
+      return 0;
+  }
+}
+
+/** Gas of a condition's execution. */
+function executionGas(condition: Condition): bigint {
+  switch (condition.kind) {
+    case "hashlock":
+      return 5_000n;
+    case "ticks":
+      return 5_000n + 70n * BigInt(condition.tickCount);
     case "attestation": {
       const [n, k] = [BigInt(condition.evaluators.length), BigInt(condition.threshold)];
-      return { gas: 8_000n + 600n * n + k * (9_000n + 200n * n), evidenceSize: 96n + 288n * k };
+      return 8_000n + 600n * n + k * (9_000n + 200n * n);
     }
-    case "kth": {
-      let [gas, evidenceSize] = [10_000n, 64n];
-      for (const child of condition.children) {
-        const cost = costOf(child);
-        gas += 8_000n + cost.gas + 3n * (BigInt(child.parameters.length / 2) + cost.evidenceSize);
-        evidenceSize += 96n + cost.evidenceSize;
-      }
-      return { gas, evidenceSize };
-    }
+    case "kth":
+      return condition.children.reduce((sum, child) => {
+        const copied = child.parameters.length / 2 + evidenceSize(child, "threshold");
+        return sum + 8_000n + executionGas(child) + 3n * BigInt(copied);
+      }, 10_000n);
     case "review":
-      return { gas: 10_000n, evidenceSize: 0n };
+      return 10_000n;
   }
 }
 
