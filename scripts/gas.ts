@@ -3,8 +3,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 import { network } from "hardhat";
+import type { Address, Hex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
 
-import type { AttestationCondition, GasToken, PaymentChannels, TaskEscrow, TickCondition } from "../types/index.ts";
+import { attestation, computePaymentId, signConditionalVoucher, signVerdict, toConditionalClaim } from "subfen";
+import { accountFromEthers } from "subfen/ethers";
+
+import type { GasToken, PaymentChannels, TaskEscrow, TickCondition } from "../types/index.ts";
 
 const snapshot = "snapshots/gas.json";
 /** Gas by which an operation may differ from the snapshot. */
@@ -17,11 +22,11 @@ const [payer, payee, relayer] = await firstSigners();
 const token = (await ethers.deployContract("GasToken")) as unknown as GasToken;
 const channels = (await ethers.deployContract("PaymentChannels", [900])) as unknown as PaymentChannels;
 const escrow = (await ethers.deployContract("TaskEscrow")) as unknown as TaskEscrow;
-const attestation = (await ethers.deployContract("AttestationCondition")) as unknown as AttestationCondition;
+const attestationContract = await ethers.deployContract("AttestationCondition");
 const ticks = (await ethers.deployContract("TickCondition")) as unknown as TickCondition;
 const channelsAddress = await channels.getAddress();
 const escrowAddress = await escrow.getAddress();
-const attestationAddress = await attestation.getAddress();
+const attestationAddress = (await attestationContract.getAddress()) as Address;
 const tokenAddress = await token.getAddress();
 
 // Nobody's balance is zero before or after, and the allowance is finite: what is measured is the steady state.
@@ -197,48 +202,32 @@ async function measureLeaving(): Promise<void> {
 
 /** Later than any clock that runs this, so that a task's bytes do not depend on when it is measured. */
 const taskDeadline = 4_000_000_000n;
-const evaluator = new ethers.Wallet(ethers.id("an evaluator"));
-const specHash = ethers.id("a specification");
-const judgeBy = 2n ** 40n;
-const attested = coder.encode(["address[]", "uint8", "bytes32", "uint64"], [[evaluator.address], 1, specHash, judgeBy]);
+const evaluator = privateKeyToAccount(ethers.id("an evaluator") as Hex);
+const specHash = ethers.id("a specification") as Hex;
+const attested = attestation({
+  condition: attestationAddress,
+  chainId: Number(chainId),
+  evaluators: [evaluator.address],
+  threshold: 1,
+  specHash,
+  judgeBy: 2n ** 40n,
+});
 
 /** A verdict of the one evaluator, as evidence. */
-async function attest(paymentId: string, amount: bigint): Promise<string> {
-  const domain = { name: "subfen AttestationCondition", version: "1", chainId, verifyingContract: attestationAddress };
-  const types = {
-    Verdict: [
-      { name: "paymentId", type: "bytes32" },
-      { name: "specHash", type: "bytes32" },
-      { name: "deliverableHash", type: "bytes32" },
-      { name: "amount", type: "uint128" },
-      { name: "issuedAt", type: "uint64" },
-    ],
-  };
-  const deliverableHash = ethers.id("a deliverable");
-  const issuedAt = 1_811_939_329n;
-  const message = { paymentId, specHash, deliverableHash, amount, issuedAt };
-  const signature = await evaluator.signTypedData(domain, types, message);
-  return coder.encode(
-    ["bytes32", "tuple(uint8,uint128,uint64,bytes)[]"],
-    [deliverableHash, [[0, amount, issuedAt, signature]]],
-  );
+async function attest(paymentId: Hex, amount: bigint): Promise<Hex> {
+  const verdict = { deliverableHash: ethers.id("a deliverable") as Hex, amount, issuedAt: 1_811_939_329n };
+  const at = { condition: attestationAddress, chainId: Number(chainId) };
+  const signature = await signVerdict({ ...at, ...verdict, account: evaluator, paymentId, specHash });
+  return attested.encodeEvidence({
+    deliverableHash: verdict.deliverableHash,
+    attestations: [{ evaluator: 0, ...verdict, signature }],
+  });
 }
 
 async function measureConditional(): Promise<void> {
-  const types = {
-    ConditionalVoucher: [
-      { name: "channelId", type: "bytes32" },
-      { name: "cumulativeAmount", type: "uint128" },
-      { name: "payments", type: "ConditionalPayment[]" },
-    ],
-    ConditionalPayment: [
-      { name: "ref", type: "bytes32" },
-      { name: "condition", type: "address" },
-      { name: "parametersHash", type: "bytes32" },
-      { name: "amount", type: "uint128" },
-    ],
-  };
   const asPayee = channels.connect(payee);
+  const account = await accountFromEthers(payer);
+  const { address: condition, parameters, parametersHash } = attested;
   for (const [count, provenCount] of [
     [1, 1],
     [16, 1],
@@ -246,37 +235,27 @@ async function measureConditional(): Promise<void> {
   ] as const) {
     const terms = await open();
     await asPayee.settle(await claimOf(terms, 1000n));
-    const channelId = await channels.computeChannelId(terms);
-    const payments = Array.from({ length: count }, (_, index) => ({
-      ref: ethers.toBeHex(BigInt(specHash) + BigInt(index), 32),
-      condition: attestationAddress,
-      parametersHash: ethers.keccak256(attested),
-      amount: 100n,
+    const channelId = (await channels.computeChannelId(terms)) as Hex;
+    const payments = Array.from({ length: count }, (_, index) => {
+      const ref = ethers.toBeHex(BigInt(specHash) + BigInt(index), 32) as Hex;
+      return { ref, condition, parameters, parametersHash, amount: 100n };
+    });
+    const cumulativeAmount = 2000n;
+    const at = { contract: channelsAddress as Address, chainId: Number(chainId), channelId };
+    const signature = await signConditionalVoucher({ ...at, account, cumulativeAmount, payments });
+    const evidence = payments.slice(0, provenCount).map(async ({ ref, amount }) => ({
+      ref,
+      parameters,
+      evidence: await attest(computePaymentId({ channelId, ref }), amount),
     }));
-    const voucher = { channelId, cumulativeAmount: 2000n, payments };
-    const proven = [];
-    for (const [index, { ref, condition, amount }] of payments.slice(0, provenCount).entries()) {
-      const paymentId = ethers.keccak256(coder.encode(["bytes32", "bytes32"], [channelId, ref]));
-      const evidence = await attest(paymentId, amount);
-      proven.push({ index, ref, condition, amount, parameters: attested, evidence });
-    }
-    await measure(
-      `settleConditional, ${provenCount} of ${count} proven`,
-      asPayee.settleConditional({
-        terms,
-        amount: 2000n + 100n * BigInt(provenCount),
-        cumulativeAmount: 2000n,
-        paymentHashes: payments.map((payment) =>
-          ethers.TypedDataEncoder.hashStruct(
-            "ConditionalPayment",
-            { ConditionalPayment: types.ConditionalPayment },
-            payment,
-          ),
-        ),
-        proven,
-        signature: await payer.signTypedData(channelsDomain, types, voucher),
-      }),
-    );
+    const { paymentHashes, proven, ...claim } = toConditionalClaim({
+      terms: terms as Terms & { [field in keyof Terms]: Hex },
+      statement: { cumulativeAmount, payments, signature },
+      evidence: await Promise.all(evidence),
+      amount: cumulativeAmount + 100n * BigInt(provenCount),
+    });
+    const sent = asPayee.settleConditional({ ...claim, paymentHashes: [...paymentHashes], proven: [...proven] });
+    await measure(`settleConditional, ${provenCount} of ${count} proven`, sent);
   }
 }
 
@@ -287,7 +266,7 @@ function nextTask() {
     token: tokenAddress,
     amount: 1_000_000n,
     condition: attestationAddress,
-    parametersHash: ethers.keccak256(attested),
+    parametersHash: attested.parametersHash,
     deadline: taskDeadline,
     salt: nextSalt(),
   };
@@ -311,8 +290,8 @@ async function measureTasks(): Promise<void> {
 
   const claimed = nextTask();
   await asClient.fund(claimed);
-  const evidence = await attest(await escrow.computeTaskId(claimed), claimed.amount);
-  await measure("claim, one evaluator", asProvider.claim(claimed, attested, evidence));
+  const evidence = await attest((await escrow.computeTaskId(claimed)) as Hex, claimed.amount);
+  await measure("claim, one evaluator", asProvider.claim(claimed, attested.parameters, evidence));
 
   const milestones = Array.from({ length: 10 }, nextTask);
   measured["fundBatch of 10, a task"] = Math.round((await gasOf(asClient.fundBatch(milestones))) / 10);

@@ -8,6 +8,11 @@ import { mockDigitalYuanAbi, subfenActions } from "subfen";
 /** Enough of the chain's coin for the few transactions of the demo. */
 const gasMoney = 10n ** 18n;
 
+/** 32 random bytes: a salt, a ref or a nonce. */
+export function randomBytes32(): Hex {
+  return toHex(crypto.getRandomValues(new Uint8Array(32)));
+}
+
 export type DemoChain = Awaited<ReturnType<typeof openChain>>;
 export type DemoClient = ReturnType<DemoChain["newClient"]>;
 

@@ -6,7 +6,7 @@ import { attestation, type Condition, computeTaskId, explainTaskProblem, parseYu
 import { createEvaluator, createMemoryRecord, hashSpec, testCommand } from "subfen/evaluator";
 
 import { type Milestone, milestones, milestoneTests } from "../../examples/tasks/milestones.ts";
-import type { DemoChain, DemoClient } from "./chain.ts";
+import { type DemoChain, type DemoClient, randomBytes32 } from "./chain.ts";
 
 const money = parseYuan("10");
 const pricePerMilestone = parseYuan("1.5");
@@ -177,6 +177,5 @@ function newTask(
     ...terms
   }: { client: Address; provider: Address; amount: bigint; condition: Condition; deadline: bigint },
 ): Task {
-  const salt: Hex = toHex(crypto.getRandomValues(new Uint8Array(32)));
-  return { ...terms, token, condition: address, parametersHash, salt };
+  return { ...terms, token, condition: address, parametersHash, salt: randomBytes32() };
 }

@@ -2,13 +2,13 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { type Address, toHex } from "viem";
+import type { Address } from "viem";
 
 import { mockDigitalYuanAbi, parseYuan } from "subfen";
 import { createGateway, createMemoryLedger, forwardTo, pricePerMillionTokens, toNodeListener } from "subfen/server";
 
 import { startModelServer } from "../../examples/model-calls/modelServer.ts";
-import type { DemoChain, DemoClient } from "./chain.ts";
+import { type DemoChain, type DemoClient, randomBytes32 } from "./chain.ts";
 
 /** Base units for a million tokens. */
 export const prices = { input: parseYuan("2"), output: parseYuan("8") };
@@ -89,7 +89,7 @@ async function measureTransfer(agent: DemoClient, seller: DemoClient, token: Add
     value: 1n,
     validAfter: 0n,
     validBefore: 2n ** 48n,
-    nonce: toHex(crypto.getRandomValues(new Uint8Array(32))),
+    nonce: randomBytes32(),
   };
   const signature = await agent.account.signTypedData({
     domain: { name: "Mock Digital Yuan", version: "1", chainId: 31337, verifyingContract: token },

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Address, type Hex, toHex, zeroAddress } from "viem";
+import { type Address, type Hex, zeroAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 
 import {
@@ -34,7 +34,7 @@ import {
 import { createEvaluator, createSqliteRecord, type Evaluator, hashSpec, jsonSchema, type Spec } from "subfen/evaluator";
 
 import { extract, type ExtractionTask, extractionTasks } from "../../examples/tasks/extraction.ts";
-import type { DemoChain, DemoClient } from "./chain.ts";
+import { type DemoChain, type DemoClient, randomBytes32 } from "./chain.ts";
 
 /** Base units a task: 0.8 % of a fen. */
 export const pricePerTask = 80n;
@@ -136,7 +136,7 @@ type Answer = { readonly ref: Hex; readonly evidence: Hex };
 async function openChannel(chain: DemoChain, client: DemoClient, worker: DemoClient): Promise<Channel> {
   const { chainId, channels: contract, token } = chain;
   const payer = client.account.address;
-  const terms = { payer, payee: worker.account.address, token, salt: randomBytes(), authorizedSigner: zeroAddress };
+  const terms = { payer, payee: worker.account.address, token, salt: randomBytes32(), authorizedSigner: zeroAddress };
   const message = {
     from: payer,
     to: contract,
@@ -210,7 +210,7 @@ function createPayer(chain: DemoChain, client: DemoClient, { channelId }: Channe
   function newPayment(spec: Spec, judgeBy: bigint): Payment {
     const evaluators = [evaluator];
     return {
-      ref: randomBytes(),
+      ref: randomBytes32(),
       amount: pricePerTask,
       condition: attestation({ condition, chainId, evaluators, threshold: 1, specHash: hashSpec(spec), judgeBy }),
     };
@@ -317,8 +317,4 @@ async function openEvaluator({ attestation: condition, chainId }: DemoChain, fol
       await record.close();
     },
   };
-}
-
-function randomBytes(): Hex {
-  return toHex(crypto.getRandomValues(new Uint8Array(32)));
 }
