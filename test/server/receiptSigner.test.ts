@@ -98,7 +98,9 @@ describe("createReceiptSigner", () => {
       ["responseHash", undefined],
     ] as const) {
       const wrong = { ...randomReceipt(), [field]: value } as Parameters<typeof signer.sign>[0];
-      expect(() => signer.sign(wrong), field).to.throw(InvalidFieldError).with.property("field", `Receipt.${field}`);
+      expect(() => signer.sign(wrong), field)
+        .to.throw(InvalidFieldError)
+        .with.property("field", `Receipt.${field}`);
     }
   });
 });
