@@ -5,6 +5,7 @@ import type { Hex } from "viem";
 import { closeChannel } from "../chain/closeChannel.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Statement } from "../wire/session.ts";
+import { toRefusal } from "./refusals.ts";
 import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
 import { claimOf } from "./settling.ts";
 
@@ -65,10 +66,8 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
       await ledger.updateChain(channelId, await readChain(seller, channelId));
       const result = await ledger.beginClose(statement);
       if (result.kind === "refused") {
-        const detail =
-          result.reason === "statement-used"
-            ? "A statement that has paid for a request cannot close: sign another amount."
-            : "The channel is closed.";
+        if (result.reason !== "statement-used") throw toRefusal(result, statement, 0n);
+        const detail = "A statement that has paid for a request cannot close: sign another amount.";
         throw new ProblemError(result.reason, detail, { channelId });
       }
       const running = closings.get(channelId) ?? finish(channelId).finally(() => closings.delete(channelId));

@@ -69,7 +69,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     }
     if (request.method === "HEAD") {
       const accepted = await ledger.accept({ channelId, cumulativeAmount, signature, minVoucherDelta });
-      if (accepted.kind === "refused") throw toRefusal(accepted.reason, accepted.channel, statement, 0n);
+      if (accepted.kind === "refused") throw toRefusal(accepted, statement, 0n);
       if (accepted.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
       return acknowledge(challenge.id, accepted.channel);
     }
@@ -85,7 +85,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       minVoucherDelta,
     });
     if (result.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
-    if (result.kind === "refused") throw toRefusal(result.reason, result.channel, statement, amount);
+    if (result.kind === "refused") throw toRefusal(result, statement, amount);
     if (result.kind === "repeated") {
       const { answer, captured } = result.hold;
       if (answer) return withReceipt(answer, receiptFor(challenge.id, result.channel, captured));

@@ -30,6 +30,8 @@ export function describeChannels(bench: Bench): void {
         terms,
         accepted: 5n,
         signature: signatureOf(5n),
+        payments: [],
+        lost: 0n,
         spent: 0n,
         held: 0n,
         closing: false,
