@@ -4,14 +4,16 @@ import { min } from "../bigints.ts";
 import type { ChannelRecord, HoldRefusal, HoldRequest, Purchase, StatementRequest } from "./ledger.ts";
 
 /**
- * What a channel can still pay for: what is accepted and what is proven of the work drawn from conditional payments, less
- * what is spent and held. Every decision about a channel's money asks this one function.
+ * What a channel still has for work: what is accepted and what is proven of the work drawn from conditional payments, as
+ * far as the deposit goes, less what is spent and held. Every decision about a channel's money asks this one function.
  *
  * @param channel - The channel.
- * @returns Base units; below zero where the channel came with more settled than is accepted.
+ * @returns Base units; negative where more is spent and held than is there.
  */
-export function availableOn(channel: Pick<ChannelRecord, "accepted" | "payments" | "spent" | "held">): bigint {
-  return channel.accepted + provenOn(channel) - channel.spent - channel.held;
+export function availableOn(
+  channel: Pick<ChannelRecord, "accepted" | "payments" | "deposit" | "spent" | "held">,
+): bigint {
+  return min(channel.accepted + provenOn(channel), channel.deposit) - channel.spent - channel.held;
 }
 
 /**
@@ -65,10 +67,10 @@ export function decideHold(channel: ChannelRecord, request: Pick<HoldRequest, "a
   const { amount } = request;
   const ref = request.conditional?.ref;
   if (ref !== undefined) return decideOnCredit(channel, ref, amount);
-  if (amount > availableOn(channel)) return refuse("insufficient-balance");
+  if (amount <= availableOn(channel)) return { kind: "hold" };
   // What was accepted stays when a reorganisation takes a part of the deposit back; more than is there is not served.
-  if (channel.spent + channel.held + amount > channel.deposit) return refuse("amount-exceeds-deposit");
-  return { kind: "hold" };
+  const isStated = amount <= availableOn({ ...channel, deposit: channel.accepted + provenOn(channel) });
+  return refuse(isStated ? "amount-exceeds-deposit" : "insufficient-balance");
 }
 
 /** A payment buys one piece of work, before it is known whether that is owed. */

@@ -5,7 +5,7 @@ import { SubfenError } from "../errors.ts";
 import { addEvidence } from "../protocol/rules/addEvidence.ts";
 import type { AcceptedStatement } from "../protocol/rules/statement.ts";
 import { setWork } from "../protocol/rules/setWork.ts";
-import { decideClose, decideHold, decideRepeat } from "./decideHold.ts";
+import { availableOn, decideClose, decideHold, decideRepeat, endingOf } from "./decideHold.ts";
 import { type Acceptance, judgeOnChannel } from "./judgeOnChannel.ts";
 import type {
   Answer,
@@ -37,6 +37,10 @@ export class UnknownHoldError extends SubfenError {
       metaMessages: ["Each hold is captured or released once, by the process that made it and while that lives."],
     });
   }
+}
+
+function refused(channel: ChannelRecord, reason: HoldRefusal, statement?: Acceptance["statement"]): HoldResult {
+  return { kind: "refused", reason, channel, ...(statement ? { statement } : {}) };
 }
 
 /** What a channel's row keeps of what was read, which may hold more. */
@@ -102,7 +106,7 @@ export function createSteps(store: Store, now: () => number) {
   }
 
   function giveBack(row: ChannelRecord, purchase: Purchase): ChannelRecord {
-    store.putPurchase(row.channelId, { ...purchase, status: "released" });
+    store.putPurchase(row.channelId, { ...purchase, status: "released", captured: 0n });
     const { ref, amount } = purchase;
     return ref === undefined ? update(row, { held: row.held - amount }) : drawFrom(row, ref, 0n);
   }
@@ -152,13 +156,9 @@ export function createSteps(store: Store, now: () => number) {
     return { payments: payments.map((one) => (one.ref === ref ? { ...one, statement: cumulativeAmount } : one)) };
   }
 
-  /** Charges what work came to, or by how much more it turned out to be worth. */
-  function charge(
-    row: ChannelRecord,
-    purchase: Purchase,
-    amount: bigint,
-  ): { channel: ChannelRecord; bought: Purchase } {
-    const spent = row.spent + amount;
+  /** Books what a purchase has come to, which is by so much more than before. */
+  function book(row: ChannelRecord, purchase: Purchase, gain: bigint): { channel: ChannelRecord; bought: Purchase } {
+    const spent = row.spent + gain;
     const capturedAt = now();
     const bought: Purchase = { ...purchase, status: "captured", spentAfter: spent, capturedAt };
     store.putPurchase(row.channelId, bought);
@@ -166,8 +166,13 @@ export function createSteps(store: Store, now: () => number) {
     return { channel: update(row, { spent, firstUnsettledAt }), bought };
   }
 
-  function refused(channel: ChannelRecord, reason: HoldRefusal, statement?: Acceptance["statement"]): HoldResult {
-    return { kind: "refused", reason, channel, ...(statement ? { statement } : {}) };
+  function charge(
+    row: ChannelRecord,
+    purchase: Purchase,
+    amount: bigint,
+  ): { channel: ChannelRecord; bought: Purchase } {
+    const captured = min(amount, purchase.amount);
+    return book({ ...row, held: row.held - purchase.amount }, { ...purchase, captured }, captured);
   }
 
   return {
@@ -263,7 +268,7 @@ export function createSteps(store: Store, now: () => number) {
       const { payments } = judgement.next;
       const due = payments.find((one) => one.ref === ref)?.due ?? 0n;
       if (!bought || bought.status === "released") return { kind: "proven", channel: update(row, { payments }), due };
-      const charged = charge({ ...row, payments }, { ...bought, captured: due }, judgement.gain);
+      const charged = book({ ...row, payments }, { ...bought, captured: due }, judgement.gain);
       return { kind: "proven", channel: charged.channel, due };
     },
 
@@ -302,7 +307,7 @@ export function createSteps(store: Store, now: () => number) {
         amount: charged,
         captured: charged,
       };
-      return { kind: "proven", channel: charge(changed, bought, charged).channel, due };
+      return { kind: "proven", channel: book(changed, bought, charged).channel, due };
     },
 
     capture(capture: StatementRef & { amount: bigint; answer: Answer | undefined }): {
@@ -319,13 +324,20 @@ export function createSteps(store: Store, now: () => number) {
         store.putPurchase(row.channelId, hold);
         return { channel: row, hold: { ...hold, answer } };
       }
-      const captured = min(capture.amount, purchase.amount);
-      const { channel, bought } = charge(
-        { ...row, held: row.held - purchase.amount },
-        { ...purchase, captured },
-        captured,
-      );
+      const { channel, bought } = charge(row, purchase, capture.amount);
       return { channel, hold: { ...bought, answer } };
+    },
+
+    advance(advance: StatementRef & { delivered: bigint; amount: bigint }): { channel: ChannelRecord; hold: Purchase } {
+      const { row, purchase } = requireHold(advance);
+      // What a condition decides about is neither marked nor more than was agreed.
+      if (purchase.ref !== undefined) return { channel: row, hold: purchase };
+      const more = endingOf(row) ? 0n : min(max(advance.amount - purchase.amount, 0n), max(availableOn(row), 0n));
+      const amount = purchase.amount + more;
+      const captured = min(max(purchase.captured, advance.delivered), amount);
+      const hold: Purchase = { ...purchase, amount, captured };
+      store.putPurchase(row.channelId, hold);
+      return { channel: more === 0n ? row : update(row, { held: row.held + more }), hold };
     },
 
     release(ref: StatementRef): ChannelRecord {
@@ -376,13 +388,14 @@ export function createSteps(store: Store, now: () => number) {
       if (store.lease(name)?.holder === holder) store.putLease(name, undefined);
     },
 
-    /** Gives back what ended instances hold; returns how many holds. */
+    /** Ends what ended instances hold: a stream is charged up to its last mark. Returns how many holds. */
     releaseAbandoned(): number {
       const abandoned = store.takeAbandoned();
       for (const ref of abandoned) {
         const row = store.channel(ref.channelId);
         const purchase = row && store.purchase(ref);
-        if (purchase) giveBack(row, purchase);
+        if (purchase && purchase.captured > 0n) charge(row, purchase, purchase.captured);
+        else if (purchase) giveBack(row, purchase);
       }
       return abandoned.length;
     },
