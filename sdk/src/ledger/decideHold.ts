@@ -16,6 +16,11 @@ export function availableOn(
   return min(channel.accepted + provenOn(channel), channel.deposit) - channel.spent - channel.held;
 }
 
+/** @returns The total that has to be accepted on a channel before this much more can be reserved; base units. */
+export function requiredOn(channel: Pick<ChannelRecord, "payments" | "spent" | "held">, more: bigint): bigint {
+  return channel.spent + channel.held + more - provenOn(channel);
+}
+
 /**
  * What evidence has proven of the work that was drawn from the channel's conditional payments, in base units. What was
  * proven and not drawn stays the payment's own, until it is folded into the total.
@@ -105,7 +110,12 @@ export function decideAcceptance(
   return { accepts: true };
 }
 
-/** Whether a channel buys nothing more, and why. */
+/** Whether a channel serves nothing new. */
+export function isEnding(channel: ChannelRecord): boolean {
+  return endingOf(channel) !== undefined;
+}
+
+/** Whether a channel serves nothing new, and why. */
 export function endingOf(channel: ChannelRecord): HoldRefusal | undefined {
   if (channel.finalized) return "channel-finalized";
   return channel.closing || channel.retired || channel.closeRequestedAt !== 0 ? "channel-closing" : undefined;

@@ -1,6 +1,6 @@
 import { stringify } from "../bigints.ts";
 import { isSubfenError } from "../errors.ts";
-import { provenOn } from "../ledger/decideHold.ts";
+import { requiredOn } from "../ledger/decideHold.ts";
 import type { HoldResult, ProofRefusal } from "../ledger/ledger.ts";
 import { explainStatementRefusal, type StatementRefusal } from "../protocol/rules/statementRefusal.ts";
 import type { Json } from "../wire/encoding.ts";
@@ -45,7 +45,7 @@ export function toRefusal(
   amount: bigint,
 ): ProblemError {
   const { channelId } = channel;
-  const required = channel.spent + channel.held - provenOn(channel) + amount;
+  const required = requiredOn(channel, amount);
   const amounts: Record<string, Json> = {
     channelId,
     acceptedCumulative: String(channel.accepted),
