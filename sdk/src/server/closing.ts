@@ -8,6 +8,7 @@ import type { Statement } from "../wire/session.ts";
 import { toRefusal } from "./refusals.ts";
 import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
 import { claimOf } from "./settling.ts";
+import type { TickAccounts } from "./ticks/tickAccounts.ts";
 
 /** A channel at its end; without a transaction when an earlier try had closed it. */
 type Closed = { channel: ChannelRecord; txHash: Hex | undefined };
@@ -19,7 +20,7 @@ export type Closing = {
 };
 
 /** Makes the closing part of a gateway. A payer that wants to close waits up to `drainTimeout` for its own calls. */
-export function createClosing(seller: Seller, drainTimeout: number): Closing {
+export function createClosing(seller: Seller, drainTimeout: number, ticks: TickAccounts | undefined): Closing {
   const { contract, ledger, outbox } = seller;
   const closings = new Map<Hex, Promise<Closed>>();
 
@@ -64,7 +65,8 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
       if (!known) throw new ProblemError("channel-not-found", "The seller does not know this channel.", { channelId });
       requireStatement(seller, known.terms, statement);
       await ledger.updateChain(channelId, await readChain(seller, channelId));
-      const result = await ledger.beginClose(statement);
+      const begin = () => ledger.beginClose(statement);
+      const result = await (ticks ? ticks.sealed(channelId, [], begin) : begin());
       if (result.kind === "refused") {
         if (result.reason !== "statement-used") throw toRefusal(result, statement, 0n);
         const detail = "A statement that has paid for a request cannot close: sign another amount.";
