@@ -11,7 +11,7 @@ export {
 } from "./decideHold.ts";
 export { createMemoryLedger } from "./memoryLedger.ts";
 export { UnknownHoldError } from "./steps.ts";
-export { isOfTicks, tickKey } from "./tickKey.ts";
+export { isOfStatement, tickKey } from "./tickKey.ts";
 export { LogTooLongError } from "./sqlite/groupCommit.ts";
 export { type LedgerReader, openLedgerReader, UnreadableLedgerError } from "./sqlite/ledgerReader.ts";
 export { LedgerVersionError } from "./sqlite/ledgerVersionError.ts";

@@ -39,7 +39,7 @@ export function judgeOnChannel(
   now: number,
 ): Acceptance {
   const { cumulativeAmount, signature, conditional } = statement;
-  if (!conditional && channel.payments.length === 0) {
+  if (!conditional && !channel.isConditional) {
     const { accepts, refusal } = decideAcceptance(channel, statement);
     return { ...nothing, changes: accepts ? { accepted: cumulativeAmount, signature } : {}, refusal };
   }
@@ -60,7 +60,8 @@ export function judgeOnChannel(
   if (isSmall && added.length === 0 && dropped.length === 0) return { ...nothing, refusal: "delta-too-small" };
   // Nothing was drawn from a payment yet that has just been taken up.
   const payments: LedgerPayment[] = next.payments.map((one) => (added.includes(one.ref) ? { ...one, work: 0n } : one));
-  return { changes: { accepted: cumulativeAmount, signature, payments, lost: next.lost }, dropped };
+  const isConditional = conditional !== undefined;
+  return { changes: { accepted: cumulativeAmount, signature, isConditional, payments, lost: next.lost }, dropped };
 }
 
 function judgeConditional(

@@ -26,6 +26,8 @@ export type ChannelRecord = ChainState & {
   readonly accepted: bigint;
   /** The signature of the highest statement. */
   readonly signature: Hex;
+  /** Whether that is a conditional statement, which is signed otherwise and may have no payments. */
+  readonly isConditional: boolean;
   /** The conditional payments that stand in it, ascending by `ref`. */
   readonly payments: readonly LedgerPayment[];
   /** Work for payments that the payer has dropped before it was proven. */

@@ -87,6 +87,7 @@ export function createSteps(store: Store, now: () => number) {
       terms,
       accepted: cumulativeAmount,
       signature,
+      isConditional: false,
       payments: [],
       lost: 0n,
       spent: chain.settled,
@@ -184,7 +185,7 @@ export function createSteps(store: Store, now: () => number) {
       const isHigher = cumulativeAmount > row.accepted && cumulativeAmount <= (changes.deposit ?? row.deposit);
       const seen = update(row, changes);
       if (!isHigher) return seen;
-      if (row.payments.length === 0) return update(seen, { accepted: cumulativeAmount, signature });
+      if (!row.isConditional) return update(seen, { accepted: cumulativeAmount, signature });
       return take(seen, judge(seen, { ...channel, minVoucherDelta: 0n }));
     },
 
@@ -237,7 +238,8 @@ export function createSteps(store: Store, now: () => number) {
         cumulativeAmount,
         requestHash,
         idempotencyKey,
-        amount,
+        // Of a payment all may be charged, as its condition decides.
+        amount: credit.payments.find((one) => one.ref === ref)?.amount ?? amount,
         status: "held",
         ref,
         captured: 0n,
@@ -268,8 +270,15 @@ export function createSteps(store: Store, now: () => number) {
       const { payments } = judgement.next;
       const due = payments.find((one) => one.ref === ref)?.due ?? 0n;
       if (!bought || bought.status === "released") return { kind: "proven", channel: update(row, { payments }), due };
-      const charged = book({ ...row, payments }, { ...bought, captured: due }, judgement.gain);
-      return { kind: "proven", channel: charged.channel, due };
+      const { gain } = judgement;
+      const more = { cumulativeAmount: markKey(row.spent + gain), idempotencyKey: undefined, amount: gain };
+      // Charges follow one another: what is found to be worth more later is another one.
+      const purchase = bought.status === "captured" ? { ...bought, ...more } : bought;
+      return {
+        kind: "proven",
+        channel: book({ ...row, payments }, { ...purchase, captured: gain }, gain).channel,
+        due,
+      };
     },
 
     markTicks(mark: TickMark): ProofResult {
@@ -351,7 +360,7 @@ export function createSteps(store: Store, now: () => number) {
       const { cumulativeAmount, signature } = statement;
       const { accepts, refusal } = decideClose(row, store.purchase(statement) !== undefined, cumulativeAmount);
       if (refusal) return { kind: "refused", reason: refusal, channel: row };
-      if (row.payments.length === 0) {
+      if (!row.isConditional) {
         const raised = accepts ? { accepted: cumulativeAmount, signature } : {};
         return { kind: "held", channel: update(row, { ...raised, closing: true }) };
       }

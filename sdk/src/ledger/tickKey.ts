@@ -16,7 +16,8 @@ export function tickKey(ref: Hex, n: number): bigint {
 }
 
 /**
- * Under which number a ledger knows what ticks have bought between two marks.
+ * Under which number a ledger knows a charge that no statement has bought by itself: what ticks have bought between two
+ * marks, and by how much more work turned out to be worth.
  *
  * @param spentAfter - The channel's `spent` after it, in base units.
  */
@@ -24,7 +25,7 @@ export function markKey(spentAfter: bigint): bigint {
   return marksFrom | spentAfter;
 }
 
-/** Whether this is the number of ticks and not the total of a statement. */
-export function isOfTicks(cumulativeAmount: bigint): boolean {
-  return cumulativeAmount >= marksFrom;
+/** Whether this is the total of a statement, and none of those numbers. */
+export function isOfStatement(cumulativeAmount: bigint): boolean {
+  return cumulativeAmount < marksFrom;
 }

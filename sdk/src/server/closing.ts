@@ -2,12 +2,13 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Hex } from "viem";
 
+import { closeChannelConditionally } from "../chain/claimConditionally.ts";
 import { closeChannel } from "../chain/closeChannel.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Statement } from "../wire/session.ts";
 import { toRefusal } from "./refusals.ts";
 import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
-import { claimOf } from "./settling.ts";
+import { claimOf, conditionalClaimOf } from "./settling.ts";
 import type { TickAccounts } from "./ticks/tickAccounts.ts";
 
 /** A channel at its end; without a transaction when an earlier try had closed it. */
@@ -42,9 +43,14 @@ export function createClosing(seller: Seller, drainTimeout: number, ticks: TickA
     try {
       const channel = await drain(channelId);
       const claim = claimOf(channel);
-      const { transactionHash: txHash } = await outbox.transact(`close ${channelId}`, (client) =>
-        closeChannel(client, { contract, claim }),
-      );
+      const { transactionHash: txHash } = await outbox.transact(`close ${channelId}`, async (client) => {
+        // At the settled amount no statement is looked at.
+        if (!channel.isConditional || claim.amount === channel.settled) {
+          return closeChannel(client, { contract, claim });
+        }
+        const sources = { contract, ...conditionalClaimOf(channel) };
+        return (await closeChannelConditionally(client, sources)).hash;
+      });
       const { blockNumber, deposit, closeRequestedAt } = channel;
       const end = { blockNumber, deposit, settled: claim.amount, closeRequestedAt, finalized: true };
       return { channel: (await ledger.updateChain(channelId, end)) ?? channel, txHash };

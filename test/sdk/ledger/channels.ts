@@ -30,6 +30,7 @@ export function describeChannels(bench: Bench): void {
         terms,
         accepted: 5n,
         signature: signatureOf(5n),
+        isConditional: false,
         payments: [],
         lost: 0n,
         spent: 0n,

@@ -330,13 +330,15 @@ function toValues({ row, read, answerCount, answerBytes }: Entry) {
     row.finalizedAt ?? null,
     answerCount,
     answerBytes,
-    row.payments === read.payments ? read.text : formatPayments(row.payments),
+    formatPayments(row, read),
     row.lost === 0n ? null : encodeAmount(row.lost),
   ];
 }
 
-function formatPayments(payments: readonly LedgerPayment[]): string | null {
-  return payments.length === 0 ? null : stringify(payments);
+/** An empty list is a conditional statement too. */
+function formatPayments({ isConditional, payments }: ChannelRecord, read: Entry["read"]): string | null {
+  if (!isConditional) return null;
+  return payments === read.payments && read.text !== null ? read.text : stringify(payments);
 }
 
 const amountFields = new Set(["amount", "due", "work", "claimGas", "statement"]);
@@ -359,6 +361,7 @@ function toEntry(columns: ChannelColumns): Entry {
     finalized: columns.finalized === 1,
     accepted: decodeAmount(columns.accepted),
     signature: decodeHex(columns.signature),
+    isConditional: text !== null,
     payments,
     lost: columns.lost === null ? 0n : decodeAmount(columns.lost),
     spent: decodeAmount(columns.spent),
