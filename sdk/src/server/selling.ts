@@ -14,6 +14,7 @@ import type { ConditionsPart } from "./conditions.ts";
 import type { FreshChannels } from "./freshChannels.ts";
 import { unconfirmedOpening } from "./funding.ts";
 import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts";
+import { startingPrice } from "./price.ts";
 import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
 import { hashRequest } from "./requestBody.ts";
@@ -194,7 +195,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     }
 
     const ceiling = offer.price.ceiling(body);
-    const amount = min(offer.price.start?.(body) ?? ceiling, ceiling);
+    const amount = startingPrice(offer.price, body);
     const result = await accept(known, statement, conditional, () =>
       ledger.hold({
         ...stated,

@@ -4,6 +4,7 @@ import { min } from "../../bigints.ts";
 import type { TickPayload } from "../../wire/session.ts";
 import type { ChannelSignal } from "../channelSignal.ts";
 import { perform, withReceipt } from "../perform.ts";
+import { startingPrice } from "../price.ts";
 import type { Receipts } from "../receipts.ts";
 import { hashRequest } from "../requestBody.ts";
 import type { Exchange } from "../scheme.ts";
@@ -41,7 +42,7 @@ export function createTickSelling(options: {
     const { request, body, offer, work, challenge } = exchange;
     if (request.method === "HEAD") return add(exchange, tick);
     const ceiling = offer.price.ceiling(body);
-    const asked = toTickRequest(exchange, min(offer.price.start?.(body) ?? ceiling, ceiling));
+    const asked = toTickRequest(exchange, startingPrice(offer.price, body));
     const { account, result: hold } = await ticks.take(tick.channelId, tick.ref, (opened) => {
       opened.show(tick);
       return opened.hold(tick.n, asked);
