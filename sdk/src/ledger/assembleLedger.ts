@@ -95,6 +95,11 @@ export function assembleLedger(parameters: {
       return run(() => steps.prove({ ...proof, ref: ref.toLowerCase() as Hex }));
     },
 
+    async concede({ channelId, ref }) {
+      assertIds({ channelId, ref });
+      return run(() => steps.concede({ channelId, ref: ref.toLowerCase() as Hex }));
+    },
+
     async markTicks(mark) {
       const { channelId, ref, due, drawn, charged, freed, holds } = mark;
       assertIds({ channelId, ref });

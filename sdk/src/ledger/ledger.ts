@@ -282,6 +282,12 @@ export type Ledger = {
   prove(proof: Proof): Promise<ProofResult>;
 
   /**
+   * Admits that the work for a payment is worth no more than what is proven, as when a task was judged to have failed: it
+   * takes no more of the payer's credit, and nothing more is charged for it.
+   */
+  concede(payment: Pick<Proof, "channelId" | "ref">): Promise<ProofResult>;
+
+  /**
    * Writes down the newest tick of a payment and what its ticks have bought, as one capture. Nothing is written where
    * `drawn` is not what is known.
    */

@@ -43,6 +43,10 @@ function refused(channel: ChannelRecord, reason: HoldRefusal, statement?: Accept
   return { kind: "refused", reason, channel, ...(statement ? { statement } : {}) };
 }
 
+function worthOf(payments: readonly LedgerPayment[], ref: Hex, work: bigint): LedgerPayment[] {
+  return payments.map((one) => (one.ref === ref ? { ...one, work } : one));
+}
+
 /** What a channel's row keeps of what was read, which may hold more. */
 function stateOf({ blockNumber, deposit, settled, closeRequestedAt, finalized }: ChainState): ChainState {
   return { blockNumber, deposit, settled, closeRequestedAt, finalized };
@@ -109,7 +113,10 @@ export function createSteps(store: Store, now: () => number) {
   function giveBack(row: ChannelRecord, purchase: Purchase): ChannelRecord {
     store.putPurchase(row.channelId, { ...purchase, status: "released", captured: 0n });
     const { ref, amount } = purchase;
-    return ref === undefined ? update(row, { held: row.held - amount }) : drawFrom(row, ref, 0n);
+    return ref === undefined
+      ? update(row, { held: row.held - amount })
+      : // Work that failed is worth nothing.
+        update(row, { payments: worthOf(row.payments, ref, 0n) });
   }
 
   /** What the protocol's rules know of the channel, with the payment at hand if it was dropped. */
@@ -118,19 +125,17 @@ export function createSteps(store: Store, now: () => number) {
     return { cumulativeAmount: accepted, payments, dropped: dropped ? [dropped] : [], lost };
   }
 
-  /** Work that failed is worth nothing. */
-  function drawFrom(row: ChannelRecord, ref: Hex, work: bigint): ChannelRecord {
-    const payments = row.payments.map((one) => (one.ref === ref ? { ...one, work } : one));
-    return update(row, { payments });
+  /** What the payment has bought. */
+  function purchaseFor({ channelId, payments }: ChannelRecord, ref: Hex): Purchase | undefined {
+    const statement = payments.find((one) => one.ref === ref)?.statement;
+    return statement === undefined ? undefined : store.purchase({ channelId, cumulativeAmount: statement });
   }
 
   /** Takes a statement up as it was judged, and gives up what was delivered for payments that are dropped unproven. */
   function take(row: ChannelRecord, { changes, dropped }: Acceptance): ChannelRecord {
     for (const payment of dropped) {
       store.putDropped(row.channelId, payment);
-      const statement = row.payments.find(({ ref }) => ref === payment.ref)?.statement;
-      if (statement === undefined) continue;
-      const purchase = store.purchase({ channelId: row.channelId, cumulativeAmount: statement });
+      const purchase = purchaseFor(row, payment.ref);
       if (purchase?.status === "delivered") store.putPurchase(row.channelId, { ...purchase, status: "released" });
     }
     return Object.keys(changes).length === 0 ? row : update(row, changes);
@@ -258,9 +263,8 @@ export function createSteps(store: Store, now: () => number) {
     prove(proof: Proof): ProofResult {
       const row = store.channel(proof.channelId);
       if (!row) return { kind: "unknown-channel" };
-      const { channelId, ref } = proof;
-      const statement = row.payments.find((one) => one.ref === ref)?.statement;
-      const bought = statement === undefined ? undefined : store.purchase({ channelId, cumulativeAmount: statement });
+      const { ref } = proof;
+      const bought = purchaseFor(row, ref);
       if (bought?.status === "held") {
         return { kind: "refused", reason: { code: "request-in-progress", ref }, channel: row };
       }
@@ -271,14 +275,32 @@ export function createSteps(store: Store, now: () => number) {
       const due = payments.find((one) => one.ref === ref)?.due ?? 0n;
       if (!bought || bought.status === "released") return { kind: "proven", channel: update(row, { payments }), due };
       const { gain } = judgement;
+      // It was judged to be worth this much, so that no more of the payer's credit is taken by it.
+      const judged = { ...row, payments: worthOf(payments, ref, due) };
       const more = { cumulativeAmount: markKey(row.spent + gain), idempotencyKey: undefined, amount: gain };
       // Charges follow one another: what is found to be worth more later is another one.
       const purchase = bought.status === "captured" ? { ...bought, ...more } : bought;
       return {
         kind: "proven",
-        channel: book({ ...row, payments }, { ...purchase, captured: gain }, gain).channel,
+        channel: book(judged, { ...purchase, captured: gain }, gain).channel,
         due,
       };
+    },
+
+    concede({ channelId, ref }: Pick<Proof, "channelId" | "ref">): ProofResult {
+      const row = store.channel(channelId);
+      if (!row) return { kind: "unknown-channel" };
+      const payment = row.payments.find((one) => one.ref === ref);
+      if (!payment) return { kind: "refused", reason: { code: "payment-unknown", ref }, channel: row };
+      const bought = purchaseFor(row, ref);
+      if (bought?.status === "held") {
+        return { kind: "refused", reason: { code: "request-in-progress", ref }, channel: row };
+      }
+      if (bought?.status === "delivered") store.putPurchase(channelId, { ...bought, status: "released" });
+      const { due } = payment;
+      // What ticks have drawn is not more than they are worth anyway.
+      const work = min(payment.work, due);
+      return { kind: "proven", channel: update(row, { payments: worthOf(row.payments, ref, work) }), due };
     },
 
     markTicks(mark: TickMark): ProofResult {
@@ -295,7 +317,6 @@ export function createSteps(store: Store, now: () => number) {
       const due = payments.find((one) => one.ref === ref)?.due ?? 0n;
       const held = holds.reduce((sum, { amount }) => sum + amount, 0n);
       const work = mark.drawn + charged + freed + held;
-      const drawn = payments.map((one) => (one.ref === ref ? { ...one, work } : one));
       const heldAt = now();
       const made = {
         status: "held",
@@ -306,7 +327,7 @@ export function createSteps(store: Store, now: () => number) {
         capturedAt: undefined,
       } as const;
       for (const hold of holds) store.putPurchase(channelId, { ...hold, ...made });
-      const changed = { ...row, payments: drawn, held: row.held + held };
+      const changed = { ...row, payments: worthOf(payments, ref, work), held: row.held + held };
       if (charged === 0n) return { kind: "proven", channel: update(changed, {}), due };
       const bought: Purchase = {
         ...made,

@@ -69,6 +69,15 @@ export type Gateway = {
    * @throws {LedgerUnavailableError} when it could not be written.
    */
   prove(proof: GatewayProof): Promise<ProofResult>;
+  /**
+   * Admits that work for a conditional payment is worth no more than what is proven, as when it was judged to have failed:
+   * then it takes no more of the payer's credit.
+   *
+   * @param payment - The channel and the payment's ref.
+   * @returns What is due in base units, or why nothing has changed.
+   * @throws {LedgerUnavailableError} when it could not be written.
+   */
+  concede(payment: Pick<GatewayProof, "channelId" | "ref">): Promise<ProofResult>;
   /** The ledger in use. */
   readonly ledger: Ledger;
   /** Closes the ledger, unless it was passed in. Call it once the server answers no more: work that runs is not charged. */
@@ -168,6 +177,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       return settling.settleAll();
     },
     prove: session.prove,
+    concede: (payment) => seller.ledger.concede(payment),
     ledger: seller.ledger,
     async close() {
       await session.close();

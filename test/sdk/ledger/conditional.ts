@@ -159,6 +159,7 @@ export function describeConditional(bench: Bench): void {
       expect(await channel()).to.include({ spent: 90n });
       expect((await accept(91n)).kind).to.equal("held");
       expect(await available()).to.equal(1n);
+      expect(await channel()).to.include({ lost: 0n });
       expect((await story()).map(({ status, ref, captured }) => [status, ref, captured])).to.deep.equal([
         ["captured", refOf(1), 60n],
         ["captured", refOf(1), 30n],
@@ -172,6 +173,18 @@ export function describeConditional(bench: Bench): void {
       await accept(2n);
       expect(await channel()).to.deep.include({ accepted: 2n, spent: 0n, held: 0n, lost: 100n, payments: [] });
       expect(await story()).to.deep.equal([{ cumulativeAmount: 1n, status: "released", ref: refOf(1), captured: 0n }]);
+    });
+
+    it("takes no more credit once it is conceded to be worth no more than what is proven", async () => {
+      const concede = () => bench.ledger.concede({ channelId, ref: refOf(1) });
+      await buy(1n, [payment(1)], { by: 1 });
+      expect(await concede()).to.have.nested.property("reason.code", "request-in-progress");
+      await capture(1n);
+      expect(await concede()).to.include({ kind: "proven", due: 0n });
+      expect((await story()).map(({ status }) => status)).to.deep.equal(["released"]);
+      await accept(2n);
+      expect(await channel()).to.include({ lost: 0n, spent: 0n });
+      expect(await concede()).to.have.nested.property("reason.code", "payment-unknown");
     });
 
     it("F085: may be tried again when the seller failed, under the same or a later statement", async () => {
