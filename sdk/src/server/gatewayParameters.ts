@@ -3,6 +3,7 @@ import type { Address } from "viem";
 import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
+import type { ConditionalOptions, TickOptions } from "./conditions.ts";
 import type { SettlerOptions } from "./settler.ts";
 
 /** What a gateway is made of. */
@@ -36,6 +37,10 @@ export type GatewayParameters = {
   maxRelaysPerHour?: number;
   /** Base units by which a statement must grow; 0 by default. */
   minVoucherDelta?: bigint;
+  /** Which conditional payments are taken for offers that allow them; none by default. */
+  conditional?: ConditionalOptions;
+  /** How ticks are taken; not at all by default. */
+  ticks?: TickOptions;
   /** Blocks to wait for; 1 on a local chain and 2 elsewhere by default. */
   confirmations?: number;
   /** When the gateway settles by itself; `false` where nobody but {@link Gateway.settleAll} does. */

@@ -1,10 +1,12 @@
 import { isAddressEqual } from "viem/utils";
 
+import type { ProofResult } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
 import { formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
 import { createChannelSignal } from "./channelSignal.ts";
 import { createClosing } from "./closing.ts";
+import { createConditions, type GatewayProof } from "./conditions.ts";
 import { createFreshChannels } from "./freshChannels.ts";
 import { createFunding } from "./funding.ts";
 import type { Offer } from "./gateway.ts";
@@ -14,6 +16,18 @@ import { createReceiptSigner } from "./receiptSigner.ts";
 import type { Scheme } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
+import { createTickAccounts } from "./ticks/tickAccounts.ts";
+import { createTickSelling } from "./ticks/tickSelling.ts";
+
+/** The scheme of channels, with what of it is no answer to a request. */
+export type SessionScheme = Scheme & {
+  /** See {@link Gateway.prove}. */
+  prove(proof: GatewayProof): Promise<ProofResult>;
+  /** Writes down what is in memory alone. */
+  writeDown(): Promise<void>;
+  /** The same, for the last time. */
+  close(): Promise<void>;
+};
 
 /**
  * Makes the scheme by which requests are paid from a channel (draft-evm-session-00; docs/http.md).
@@ -27,12 +41,11 @@ export async function createSessionScheme(
   seller: Seller,
   parameters: GatewayParameters,
   { gracePeriod, report }: { gracePeriod: number; report: (error: unknown) => void },
-): Promise<Scheme> {
+): Promise<SessionScheme> {
   const { suggestedDeposit, minVoucherDelta = 0n, maxKeptAnswer = 2 ** 20, recheckAfter = 60 } = parameters;
   const { contract, chainId, token, payee } = seller;
   const channels = createFreshChannels(seller, recheckAfter);
   const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
-  const closing = createClosing(seller, parameters.drainTimeout ?? 30_000);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const { paymentTimeout = 30_000 } = parameters;
@@ -40,8 +53,14 @@ export async function createSessionScheme(
   const signer = account ? await createReceiptSigner({ contract, chainId, account }) : undefined;
   const receipts = createReceipts(seller, signer);
   const signal = createChannelSignal();
+  const tickOptions = parameters.ticks && { ...parameters.ticks, window: parameters.ticks.window ?? 128 };
+  const { conditional } = parameters;
+  const conditions = await createConditions(seller, { conditional, ticks: tickOptions });
+  const ticks = tickOptions && (await createTickAccounts(seller, { ...tickOptions, recheckAfter, channels, report }));
+  const closing = createClosing(seller, parameters.drainTimeout ?? 30_000, ticks);
   const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, paymentTimeout };
-  const selling = createSelling(seller, { channels, receipts, signal, ...waits, report });
+  const selling = createSelling(seller, { channels, conditions, ticks, receipts, signal, ...waits, report });
+  const sellByTick = ticks && createTickSelling({ ticks, selling, receipts, signal, ...waits, report });
 
   /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
   function requireSameOffer(request: string, offer: Offer): void {
@@ -74,6 +93,7 @@ export async function createSessionScheme(
         minVoucherDelta,
         receiptSigner: signer?.address,
         pricing: offer.price.pricing,
+        ...conditions.offered(offer),
       });
     },
 
@@ -99,8 +119,19 @@ export async function createSessionScheme(
         }
         case "voucher":
           return selling.sell(exchange, payload);
+        case "tick":
+          if (sellByTick) return sellByTick(exchange, payload);
+          throw new ProblemError("ticks-not-offered", "The seller takes no ticks. Pay by vouchers.");
       }
     },
+
+    async prove(proof) {
+      const result = await conditions.prove(proof);
+      signal.notify(proof.channelId);
+      return result;
+    },
+    writeDown: async () => ticks?.markAll(),
+    close: async () => ticks?.close(),
   };
 }
 

@@ -1,5 +1,6 @@
 export * from "./challenge.ts";
 export * from "./channelStatus.ts";
+export type { ConditionalTerms, TickTerms, WireEvidence, WirePayment } from "./conditional.ts";
 export * from "./credential.ts";
 export * from "./encoding.ts";
 export * from "./metering.ts";
