@@ -6,11 +6,12 @@ import type { Challenge } from "../wire/challenge.ts";
 /** Issues challenges and knows its own again, without storing any (draft-httpauth-payment-00, "Challenge Binding"). */
 export type Challenger = {
   /**
+   * @param intent - The scheme it is for.
    * @param request - The encoded request.
    * @param description - For people.
    * @returns A challenge bound to this realm and to its expiry.
    */
-  issue(request: string, description?: string): Challenge;
+  issue(intent: string, request: string, description?: string): Challenge;
   /**
    * @param challenge - A challenge that a credential echoes.
    * @returns `undefined` if it was issued here and is still good, else why not.
@@ -71,9 +72,9 @@ export function createChallenger(parameters: {
   }
 
   return {
-    issue(request, description) {
+    issue(intent, request, description) {
       const expires = new Date(Math.ceil(now() / 1000 + lifetime) * 1000).toISOString().replace(".000Z", "Z");
-      const challenge = { realm, method: "evm", intent: "session", request, expires };
+      const challenge = { realm, method: "evm", intent, request, expires };
       const id = bind(challenge);
       return description === undefined ? { id, ...challenge } : { id, ...challenge, description };
     },
@@ -83,7 +84,7 @@ export function createChallenger(parameters: {
       const given = Buffer.from(challenge.id);
       const isOurs = given.length === expected.length && timingSafeEqual(given, expected);
       if (!isOurs || challenge.realm !== realm) return "it was not issued by this seller";
-      if (challenge.method !== "evm" || challenge.intent !== "session") return "it is of another method or intent";
+      if (challenge.method !== "evm") return "it is of another method or intent";
       // What we issue always expires; the text is ours, so it always parses.
       const expiresAt = Date.parse(challenge.expires ?? "");
       return expiresAt > now() ? undefined : `it expired at ${challenge.expires}`;

@@ -1,24 +1,17 @@
-import type { Hex } from "viem";
-import { isAddressEqual } from "viem/utils";
-
-import type { ChannelRecord, Ledger } from "../ledger/ledger.ts";
-import { parseCredential } from "../wire/credential.ts";
-import { canonicalize } from "../wire/encoding.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { formatChallenge } from "../wire/challenge.ts";
+import { parseCredential } from "../wire/credential.ts";
 import { problemResponse } from "../wire/problem.ts";
-import { formatSessionRequest, parseSessionPayload, parseSessionRequest, type Statement } from "../wire/session.ts";
-import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
-import { createClosing } from "./closing.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
-import { createFunding, unconfirmedOpening } from "./funding.ts";
 import { openSeller } from "./openSeller.ts";
-import { perform, withReceipt } from "./perform.ts";
 import type { Price } from "./price.ts";
-import { toProblemResponse, toRefusal } from "./refusals.ts";
-import { hashRequest, readBody } from "./requestBody.ts";
-import { ProblemError, readChain, requireStatement } from "./seller.ts";
+import { toProblemResponse } from "./refusals.ts";
+import { readBody } from "./requestBody.ts";
+import type { Exchange } from "./scheme.ts";
+import { ProblemError } from "./seller.ts";
+import { createSessionScheme } from "./sessionScheme.ts";
 import type { Settlements } from "./settling.ts";
 
 /** What is sold on a route. */
@@ -85,198 +78,52 @@ export type Gateway = {
  * const handler = gateway.protect({ price: pricePerRequest(parseYuan("0.0012")) }, () => new Response("hello"));
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
-  const { contract, token, realm, secret, suggestedDeposit } = parameters;
-  const { maxBody = 4 * 2 ** 20, maxKeptAnswer = 2 ** 20, recheckAfter = 60, minVoucherDelta = 0n } = parameters;
-  const { challengeLifetime = 600, drainTimeout = 30_000 } = parameters;
-  const { now = Date.now } = parameters;
+  const { realm, secret, maxBody = 4 * 2 ** 20, challengeLifetime = 600, now = Date.now } = parameters;
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const { seller, gracePeriod, settling, report, close } = await openSeller({ ...parameters, now });
-  const { chainId, ledger } = seller;
-  const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
-  const closing = createClosing(seller, drainTimeout);
+  const schemes = [createSessionScheme(seller, parameters, { gracePeriod, report })];
   const channelStatus = createChannelStatus(seller);
-  // A payer may want its money back while the work runs: what was earned must still be settled in time.
-  const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
-  const checkedAt = new Map<Hex, number>();
 
-  function challengeFor(offer: Offer, amount: bigint): string {
-    const request = formatSessionRequest({
-      amount,
-      currency: token,
-      recipient: seller.payee,
-      suggestedDeposit,
-      chainId,
-      escrowContract: contract,
-      feePayer: true,
-      credentialTypes: ["authorization", "hash"],
-      minVoucherDelta,
-      pricing: offer.price.pricing,
+  /** Every way to pay for this, in one header (RFC 9110 section 11.6.1). */
+  function challengesFor(offer: Offer, amount: bigint): Record<string, string> {
+    const challenges = schemes.flatMap(({ intent, ask }) => {
+      const request = ask(offer, amount);
+      return request === undefined ? [] : [formatChallenge(challenger.issue(intent, request, offer.description))];
     });
-    return formatChallenge(challenger.issue(request, offer.description));
+    return { "www-authenticate": challenges.join(", ") };
   }
 
-  /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
-  function requireChallenge(challenge: Parameters<typeof challenger.refusal>[0], offer: Offer): void {
-    const refusal = challenger.refusal(challenge);
-    if (refusal) {
+  async function pay(exchange: Exchange): Promise<Response> {
+    const { challenge } = exchange;
+    const scheme = schemes.find(({ intent }) => intent === challenge.intent);
+    const refusal = challenger.refusal(challenge) ?? (scheme ? undefined : "it is of another method or intent");
+    if (refusal !== undefined || !scheme) {
       throw new ProblemError("challenge-not-found", `The challenge is not good: ${refusal}. Answer the new one.`);
     }
-    const asked = parseSessionRequest(challenge.request);
-    const isOfThisOffer =
-      canonicalize(asked.pricing ?? null) === canonicalize(offer.price.pricing) &&
-      asked.chainId === chainId &&
-      isAddressEqual(asked.recipient, seller.payee) &&
-      isAddressEqual(asked.currency, token) &&
-      isAddressEqual(asked.escrowContract, contract);
-    if (!isOfThisOffer) {
-      const detail = "The challenge was issued for another price list, payee, token or chain. Answer the new one.";
-      throw new ProblemError("challenge-not-found", detail);
-    }
-  }
-
-  /** What the chain says may be a minute old; a payer that leaves has to wait at least ten. */
-  async function freshChannel(channelId: Hex): Promise<ChannelRecord> {
-    const channel = await ledger.getChannel(channelId);
-    if (!channel) {
-      const detail = "The seller does not know this channel. Open one with the action open.";
-      throw new ProblemError("channel-not-found", detail, { channelId });
-    }
-    const last = checkedAt.get(channelId);
-    if (last !== undefined && now() - last < recheckAfter * 1000) return channel;
-    checkedAt.set(channelId, now());
-    try {
-      return (await ledger.updateChain(channelId, await readChain(seller, channelId))) ?? channel;
-    } catch (error) {
-      checkedAt.delete(channelId);
-      throw error;
-    }
-  }
-
-  function receiptFor(challengeId: string, channel: ChannelRecord, amount: bigint, txHash?: Hex): string {
-    return formatSessionReceipt({
-      challengeId,
-      chainId,
-      channelId: channel.channelId,
-      timestamp: new Date(now()).toISOString(),
-      acceptedCumulative: channel.accepted,
-      spent: channel.spent,
-      amount,
-      held: channel.held,
-      txHash,
-    });
-  }
-
-  /** The answer to an action that asks for no work. */
-  function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
-    const receipt = receiptFor(challengeId, channel, 0n, txHash);
-    const headers = { "payment-receipt": receipt, "cache-control": "private, no-store" };
-    return new Response(null, { status: 204, headers });
-  }
-
-  async function sell(
-    request: Request,
-    body: Uint8Array,
-    offer: Offer,
-    work: Work,
-    challengeId: string,
-    statement: Statement,
-  ): Promise<Response> {
-    const { channelId, cumulativeAmount, signature } = statement;
-    const { terms, deposit } = await freshChannel(channelId);
-    requireStatement(seller, terms, statement);
-    if (deposit === 0n) {
-      checkedAt.delete(channelId);
-      throw unconfirmedOpening(channelId);
-    }
-    if (request.method === "HEAD") {
-      const accepted = await ledger.accept({ channelId, cumulativeAmount, signature, minVoucherDelta });
-      if (accepted.kind === "refused") throw toRefusal(accepted.reason, accepted.channel, statement, 0n);
-      if (accepted.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
-      return acknowledge(challengeId, accepted.channel);
-    }
-
-    const amount = offer.price.ceiling(body);
-    const result = await ledger.hold({
-      channelId,
-      cumulativeAmount,
-      signature,
-      requestHash: hashRequest(request, body),
-      idempotencyKey: request.headers.get("idempotency-key") || undefined,
-      amount,
-      minVoucherDelta,
-    });
-    if (result.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
-    if (result.kind === "refused") throw toRefusal(result.reason, result.channel, statement, amount);
-    if (result.kind === "repeated") {
-      const { answer, captured } = result.hold;
-      if (answer) return withReceipt(answer, receiptFor(challengeId, result.channel, captured));
-      const detail = "This request was served and charged before; its answer was too large to be kept.";
-      throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
-    }
-
-    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, report });
-    if (!outcome.succeeded) {
-      await ledger.release({ channelId, cumulativeAmount });
-      return outcome.response;
-    }
-    const { answer, cost } = outcome;
-    const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
-    const { channel, hold } = await ledger
-      .capture({ channelId, cumulativeAmount, amount: cost, answer: kept })
-      .catch(async (error: unknown) => {
-        // What could not be charged is not served; the same request may be sent again.
-        await ledger.release({ channelId, cumulativeAmount }).catch(report);
-        throw error;
-      });
-    return withReceipt(answer, receiptFor(challengeId, channel, hold.captured));
+    return scheme.respond(exchange);
   }
 
   async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
     if (request.method === "OPTIONS") return new Response(null, { status: 204 });
     const body = await readBody(request, maxBody);
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
-    const challenge = (): Record<string, string> => ({
-      "www-authenticate": challengeFor(offer, ceilingFor(request, body)),
-    });
-    const ceilingFor = (asked: Request, bytes: Uint8Array): bigint =>
-      asked.method === "HEAD" || (bytes.length === 0 && offer.price.pricing.unit !== "request")
+    const ceiling = (): bigint =>
+      request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
         ? 0n
-        : offer.price.ceiling(bytes);
+        : offer.price.ceiling(body);
+    const challenges = (): Record<string, string> => challengesFor(offer, ceiling());
     try {
       const credential = parseCredential(request.headers.get("authorization"));
-      if (!credential) {
-        const amount = ceilingFor(request, body);
-        const detail = `This request costs at most ${amount} base units. Pay it by the Payment scheme, method evm, intent session.`;
-        return problemResponse("payment-required", detail, {
-          members: { amount: String(amount) },
-          headers: challenge(),
-        });
-      }
-      requireChallenge(credential.challenge, offer);
-      const { id } = credential.challenge;
-      const payload = parseSessionPayload(credential.payload);
-      switch (payload.action) {
-        case "open": {
-          const { channel, txHash } = await funding.open(payload, credential.source);
-          checkedAt.set(channel.channelId, now());
-          // A statement of zero buys nothing: it only opens.
-          if (payload.cumulativeAmount === 0n) return acknowledge(id, channel, txHash);
-          return await sell(request, body, offer, work, id, payload);
-        }
-        case "topUp": {
-          const { channel, txHash } = await funding.topUp(payload);
-          return acknowledge(id, channel, txHash);
-        }
-        case "close": {
-          const { channel, txHash } = await closing.close(payload);
-          return acknowledge(id, channel, txHash);
-        }
-        case "voucher":
-          return await sell(request, body, offer, work, id, payload);
-      }
+      if (credential) return await pay({ request, body, offer, work, source: undefined, ...credential });
+      const amount = ceiling();
+      const detail = `This request costs at most ${amount} base units. Pay it by the Payment scheme, method evm.`;
+      return problemResponse("payment-required", detail, {
+        members: { amount: String(amount) },
+        headers: challenges(),
+      });
     } catch (error) {
-      return toProblemResponse(error, challenge, report);
+      return toProblemResponse(error, challenges, report);
     }
   }
 
@@ -292,7 +139,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
     settleAll: settling.settleAll,
-    ledger,
+    ledger: seller.ledger,
     close,
   };
 }

@@ -1,0 +1,35 @@
+import type { Challenge } from "../wire/challenge.ts";
+import type { Offer, Work } from "./gateway.ts";
+
+/** A request that comes with a credential, and what is sold to it. */
+export type Exchange = {
+  readonly request: Request;
+  readonly body: Uint8Array;
+  readonly offer: Offer;
+  readonly work: Work;
+  /** The challenge that is answered: issued by this seller, and still good. */
+  readonly challenge: Challenge;
+  /** The payer, by its own word. */
+  readonly source: string | undefined;
+  /** What pays, unchecked. */
+  readonly payload: Record<string, unknown>;
+};
+
+/** One way to be paid. All of a gateway's stand side by side in its 402. */
+export type Scheme = {
+  /** The intent of its challenges. */
+  readonly intent: string;
+  /**
+   * @param offer - What is sold.
+   * @param amount - The most this request can cost, in base units.
+   * @returns The `request` of a challenge, or `undefined` where this offer is not sold so.
+   */
+  ask(offer: Offer, amount: bigint): string | undefined;
+  /**
+   * Answers a request that pays by this scheme.
+   *
+   * @throws {ProblemError} when it is not served.
+   * @throws {MalformedError} when the payload is not what the scheme says.
+   */
+  respond(exchange: Exchange): Promise<Response>;
+};
