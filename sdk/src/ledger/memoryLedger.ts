@@ -2,6 +2,7 @@ import type { Address, Hex } from "viem";
 
 import { assembleLedger, defaultRetention } from "./assembleLedger.ts";
 import type { Answer, ChannelRecord, Ledger, Purchase, SavedTransaction } from "./ledger.ts";
+import { createMemoryCharges } from "./memoryCharges.ts";
 import type { Lease, StatementRef, Store } from "./store.ts";
 
 /**
@@ -52,6 +53,8 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
   }
 
   return {
+    ...createMemoryCharges(),
+
     channel: (channelId) => entries.get(channelId)?.row,
     putChannel(row) {
       const entry = entries.get(row.channelId);

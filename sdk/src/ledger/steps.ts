@@ -2,6 +2,7 @@ import type { Hex } from "viem";
 
 import { max, min } from "../bigints.ts";
 import { SubfenError } from "../errors.ts";
+import type { ChargeRef } from "./charge.ts";
 import { decideAcceptance, decideClose, decideHold } from "./decideHold.ts";
 import type {
   Answer,
@@ -20,8 +21,12 @@ import type { StatementRef, Store } from "./store.ts";
 export class UnknownHoldError extends SubfenError {
   override readonly name = "UnknownHoldError";
 
-  constructor({ channelId, cumulativeAmount }: StatementRef) {
-    super(`The statement over ${cumulativeAmount} on channel ${channelId} holds nothing.`, {
+  constructor(ref: StatementRef | ChargeRef) {
+    const what =
+      "nonce" in ref
+        ? `The authorization ${ref.nonce} of ${ref.payer}`
+        : `The statement over ${ref.cumulativeAmount} on channel ${ref.channelId}`;
+    super(`${what} holds nothing.`, {
       code: "unknown-hold",
       metaMessages: ["Each hold is captured or released once, by the process that made it and while that lives."],
     });

@@ -4,6 +4,7 @@ import { parseCredential } from "../wire/credential.ts";
 import { problemResponse } from "../wire/problem.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
+import { createChargeScheme } from "./chargeScheme.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
 import type { Price } from "./price.ts";
@@ -19,6 +20,11 @@ export type Offer = {
   readonly price: Price;
   /** For people, shown in the challenge. Any text. */
   readonly description?: string | undefined;
+  /**
+   * Whether it may be paid by a single transfer, where the gateway takes those: `true` by default if every request costs
+   * the same. A metered price is then paid at its ceiling, since a transfer is exact.
+   */
+  readonly charge?: boolean | undefined;
 };
 
 /** Does the work that was paid for. The request comes without its payment credential; its signal tells when to stop. */
@@ -46,7 +52,7 @@ export type Gateway = {
   protect(offer: Offer, work: Work): (request: Request) => Promise<Response>;
   /**
    * Captures what was earned on every channel: the best statement of each, the amount bound to what succeeded, up to a
-   * hundred channels in one transaction. A run waits for the one before it.
+   * hundred channels in one transaction, after the single transfers that are due. A run waits for the one before it.
    *
    * @returns The settlements with their transactions, and the channels that could not be settled now, with the reason.
    */
@@ -71,6 +77,7 @@ export type Gateway = {
  * @throws {LogQueryError} when the node does not answer for the logs of a single block.
  * @throws {InvalidSettlerError} when the settler would look too rarely.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
+ * @throws {TokenDomainError} when single transfers are to be taken and the token cannot be paid by authorizations.
  * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
  * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
  * @example
@@ -81,27 +88,36 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const { realm, secret, maxBody = 4 * 2 ** 20, challengeLifetime = 600, now = Date.now } = parameters;
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
-  const { seller, gracePeriod, settling, report, close } = await openSeller({ ...parameters, now });
-  const schemes = [createSessionScheme(seller, parameters, { gracePeriod, report })];
+  const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
+  const schemes = [
+    createSessionScheme(seller, parameters, { gracePeriod, report }),
+    ...(charging ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, report })] : []),
+  ];
   const channelStatus = createChannelStatus(seller);
 
   /** Every way to pay for this, in one header (RFC 9110 section 11.6.1). */
-  function challengesFor(offer: Offer, amount: bigint): Record<string, string> {
+  function challengesFor(offer: Offer, amount: bigint, asked: { request: Request; body: Uint8Array }) {
     const challenges = schemes.flatMap(({ intent, ask }) => {
-      const request = ask(offer, amount);
-      return request === undefined ? [] : [formatChallenge(challenger.issue(intent, request, offer.description))];
+      const members = ask(offer, amount, asked);
+      return members ? [formatChallenge(challenger.issue(intent, members, offer.description))] : [];
     });
     return { "www-authenticate": challenges.join(", ") };
   }
 
-  async function pay(exchange: Exchange): Promise<Response> {
+  async function pay(exchange: Omit<Exchange, "requireFresh">): Promise<Response> {
     const { challenge } = exchange;
-    const scheme = schemes.find(({ intent }) => intent === challenge.intent);
-    const refusal = challenger.refusal(challenge) ?? (scheme ? undefined : "it is of another method or intent");
-    if (refusal !== undefined || !scheme) {
-      throw new ProblemError("challenge-not-found", `The challenge is not good: ${refusal}. Answer the new one.`);
+    const { method, intent, expires } = challenge;
+    const scheme = method === "evm" ? schemes.find((known) => known.intent === intent) : undefined;
+    if (!scheme) throw new ProblemError("method-unsupported", "This method and intent are not taken here.");
+    const unknown = intent === "session" ? "challenge-not-found" : "invalid-challenge";
+    if (!challenger.isOwn(challenge)) {
+      throw new ProblemError(unknown, "The challenge was not issued by this seller. Answer the new one.");
     }
-    return scheme.respond(exchange);
+    const requireFresh = (): void => {
+      if (!challenger.isExpired(challenge)) return;
+      throw new ProblemError(unknown, `The challenge expired at ${expires}. Answer the new one.`);
+    };
+    return scheme.respond({ ...exchange, requireFresh });
   }
 
   async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
@@ -112,7 +128,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
         ? 0n
         : offer.price.ceiling(body);
-    const challenges = (): Record<string, string> => challengesFor(offer, ceiling());
+    const challenges = (): Record<string, string> => challengesFor(offer, ceiling(), { request, body });
     try {
       const credential = parseCredential(request.headers.get("authorization"));
       if (credential) return await pay({ request, body, offer, work, source: undefined, ...credential });
@@ -138,7 +154,10 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   return {
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
-    settleAll: settling.settleAll,
+    async settleAll() {
+      await charging?.settleEarned();
+      return settling.settleAll();
+    },
     ledger: seller.ledger,
     close,
   };

@@ -52,7 +52,7 @@ export function createSessionScheme(
     intent: "session",
 
     ask(offer, amount) {
-      return formatSessionRequest({
+      const request = formatSessionRequest({
         amount,
         currency: token,
         recipient: payee,
@@ -64,10 +64,12 @@ export function createSessionScheme(
         minVoucherDelta,
         pricing: offer.price.pricing,
       });
+      return { request };
     },
 
     async respond(exchange) {
       const { challenge, offer } = exchange;
+      exchange.requireFresh();
       requireSameOffer(challenge.request, offer);
       const payload = parseSessionPayload(exchange.payload);
       switch (payload.action) {

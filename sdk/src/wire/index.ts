@@ -1,5 +1,7 @@
+export type { Authorization } from "./authorization.ts";
 export * from "./challenge.ts";
 export * from "./channelStatus.ts";
+export * from "./charge.ts";
 export * from "./credential.ts";
 export * from "./encoding.ts";
 export * from "./pricing.ts";

@@ -1,6 +1,7 @@
 import type { Address, Hex } from "viem";
 
 import { zeroAddress } from "../protocol/terms.ts";
+import { type Authorization, formatAuthorization, lower, parseAuthorization } from "./authorization.ts";
 import { canonicalize, decodeJsonObject, encodeBase64Url, type Json, MalformedError } from "./encoding.ts";
 import { type Pricing, parsePricing } from "./pricing.ts";
 import { type Reader, reader } from "./reader.ts";
@@ -30,14 +31,7 @@ export type SessionRequest = {
 };
 
 /** The EIP-3009 authorization by which a channel is funded. Amounts in base units, times in seconds. */
-export type FundingAuthorization = {
-  readonly from: Address;
-  readonly to: Address;
-  readonly value: bigint;
-  readonly validAfter: bigint;
-  readonly validBefore: bigint;
-  readonly nonce: Hex;
-};
+export type FundingAuthorization = Authorization;
 
 /** How a channel is funded: a transaction of the payer's, or an authorization that the seller sends. */
 export type Funding =
@@ -102,14 +96,6 @@ export function formatSessionRequest(request: SessionRequest): string {
 export function parseSessionRequest(encoded: string): SessionRequest {
   const read = reader("challenge", decodeJsonObject(encoded, "challenge"));
   const details = reader("challenge", read.object("methodDetails"));
-  const chainId = details.raw("chainId");
-  if (typeof chainId !== "number" || !Number.isSafeInteger(chainId) || chainId < 1) {
-    throw new MalformedError("challenge", "methodDetails.chainId is not a number of a chain");
-  }
-  const types = details.raw("credentialTypes") ?? ["hash"];
-  if (!Array.isArray(types) || !types.every((type) => typeof type === "string")) {
-    throw new MalformedError("challenge", "methodDetails.credentialTypes is not a list of strings");
-  }
   const description = read.raw("description");
   return {
     amount: read.amount("amount"),
@@ -117,10 +103,10 @@ export function parseSessionRequest(encoded: string): SessionRequest {
     recipient: read.address("recipient"),
     suggestedDeposit: read.raw("suggestedDeposit") === undefined ? undefined : read.amount("suggestedDeposit"),
     description: typeof description === "string" ? description : undefined,
-    chainId,
+    chainId: details.chainId("chainId"),
     escrowContract: details.address("escrowContract"),
     feePayer: details.raw("feePayer") === true,
-    credentialTypes: types,
+    credentialTypes: details.strings("credentialTypes") ?? ["hash"],
     minVoucherDelta: details.raw("minVoucherDelta") === undefined ? 0n : details.amount("minVoucherDelta"),
     pricing: parsePricing(details.raw("pricing")),
   };
@@ -146,7 +132,7 @@ export function formatSessionPayload(payload: SessionPayload): Json {
       };
       return funding.type === "hash"
         ? { ...common, type: "hash", hash: lower(funding.hash), signature: lower(payload.signature) }
-        : { ...common, ...formatAuthorization(funding), voucherSignature: lower(payload.signature) };
+        : { ...common, ...formatFunding(funding), voucherSignature: lower(payload.signature) };
     }
     case "topUp": {
       const { funding } = payload;
@@ -155,7 +141,7 @@ export function formatSessionPayload(payload: SessionPayload): Json {
         channelId: lower(payload.channelId),
         additionalDeposit: String(payload.additionalDeposit),
         salt: payload.salt === undefined ? undefined : lower(payload.salt),
-        ...(funding.type === "hash" ? { type: "hash", hash: lower(funding.hash) } : formatAuthorization(funding)),
+        ...(funding.type === "hash" ? { type: "hash", hash: lower(funding.hash) } : formatFunding(funding)),
       };
     }
     default:
@@ -168,24 +154,8 @@ export function formatSessionPayload(payload: SessionPayload): Json {
   }
 }
 
-function formatAuthorization(funding: Funding & { type: "authorization" }) {
-  const { authorization } = funding;
-  return {
-    type: funding.type,
-    signature: lower(funding.signature),
-    authorization: {
-      from: lower(authorization.from),
-      to: lower(authorization.to),
-      value: String(authorization.value),
-      validAfter: String(authorization.validAfter),
-      validBefore: String(authorization.validBefore),
-      nonce: lower(authorization.nonce),
-    },
-  };
-}
-
-function lower<value extends string>(value: value): Lowercase<value> {
-  return value.toLowerCase() as Lowercase<value>;
+function formatFunding({ type, signature, authorization }: Funding & { type: "authorization" }) {
+  return { type, signature: lower(signature), authorization: formatAuthorization(authorization) };
 }
 
 /**
@@ -238,17 +208,6 @@ function parseFunding(read: Reader): Funding {
   const type = read.raw("type");
   if (type === "hash") return { type, hash: read.bytes32("hash") };
   if (type !== "authorization") throw new MalformedError("payload", "type is neither hash nor authorization");
-  const authorization = reader("payload", read.object("authorization"));
-  return {
-    type,
-    signature: read.signature("signature"),
-    authorization: {
-      from: authorization.address("from"),
-      to: authorization.address("to"),
-      value: authorization.amount("value"),
-      validAfter: authorization.time("validAfter"),
-      validBefore: authorization.time("validBefore"),
-      nonce: authorization.bytes32("nonce"),
-    },
-  };
+  const authorization = parseAuthorization(reader("payload", read.object("authorization")));
+  return { type, signature: read.signature("signature"), authorization };
 }

@@ -1,6 +1,7 @@
 import { describeAccounts } from "./accounts.ts";
 import { createBench, type CreateLedger } from "./bench.ts";
 import { describeChain } from "./chain.ts";
+import { describeCharges } from "./charges.ts";
 import { describeChannels } from "./channels.ts";
 import { describeClosings } from "./closings.ts";
 import { describeHolds } from "./holds.ts";
@@ -23,5 +24,6 @@ export function describeLedger(name: string, create: CreateLedger): void {
     describeSettling(bench);
     describeKeeping(bench);
     describeAccounts(bench);
+    describeCharges(bench);
   });
 }

@@ -4,6 +4,7 @@ import type { Hex } from "viem";
 import { stringify } from "../../bigints.ts";
 import type { ChannelRecord, Purchase, SavedTransaction } from "../ledger.ts";
 import type { StatementRef, Store } from "../store.ts";
+import { createChargeTables } from "./chargeTables.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
 import type { Instances } from "./instances.ts";
 
@@ -64,6 +65,7 @@ export function createSqliteStore(
   { keep, keepBytes }: { keep: number; keepBytes: number },
 ): SqliteStore {
   let group: Map<Hex, Entry> | undefined;
+  const { releaseHeldBy, ...charges } = createChargeTables(database, instances.own);
   const selectChannels = `SELECT id, channelId, terms, ${channelColumns.join(", ")} FROM channels`;
   const sql = {
     channel: database.prepare(`${selectChannels} WHERE channelId = ?`),
@@ -147,6 +149,8 @@ export function createSqliteStore(
   }
 
   return {
+    ...charges,
+
     begin() {
       group = new Map();
     },
@@ -251,6 +255,7 @@ export function createSqliteStore(
     takeAbandoned: () =>
       instances.takeEnded().flatMap((ended) => {
         sql.dropLeasesOf.run(ended);
+        releaseHeldBy(ended);
         const rows = sql.heldBy.all(ended) as { channelId: Uint8Array; statement: Uint8Array }[];
         return rows.map(({ channelId, statement }): StatementRef => ({
           channelId: decodeHex(channelId),
