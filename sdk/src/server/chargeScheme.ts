@@ -28,19 +28,22 @@ const settlingTime = 60;
  *
  * @param seller - The seller.
  * @param charging - What moves the money.
- * @param parameters - The gateway's, of which it takes those of charges and work.
+ * @param parameters - The gateway's, of which it takes those of charges and work, and the contract's grace period in
+ * seconds, which bounds the work of every scheme.
  */
 export function createChargeScheme(
   seller: Seller,
   charging: Charging,
   parameters: Pick<GatewayParameters, "charge" | "maxKeptAnswer" | "workTimeout"> & {
     challengeLifetime: number;
+    gracePeriod: number;
     report: (error: unknown) => void;
   },
 ): Scheme {
   const { ledger, chainId, token, payee, now } = seller;
-  const { challengeLifetime, maxKeptAnswer = 2 ** 20, workTimeout = Number.POSITIVE_INFINITY, report } = parameters;
+  const { challengeLifetime, maxKeptAnswer = 2 ** 20, gracePeriod, report } = parameters;
   const { minAmount = defaultMinAmount, settle = "after" } = parameters.charge ?? {};
+  const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const margin = Math.min(settlingTime, challengeLifetime / 2);
   /** Base units of the charges that run, by payer: each by itself is covered by the balance, not all of them together. */
   const owed = new Map<string, bigint>();

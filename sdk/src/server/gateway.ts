@@ -91,7 +91,9 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
   const schemes = [
     createSessionScheme(seller, parameters, { gracePeriod, report }),
-    ...(charging ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, report })] : []),
+    ...(charging
+      ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, gracePeriod, report })]
+      : []),
   ];
   const channelStatus = createChannelStatus(seller);
 
