@@ -10,6 +10,7 @@ import {
   type Offer,
   pricePerMillionTokens,
   pricePerRequest,
+  priceUpTo,
   type Work,
 } from "../../sdk/src/server/index.ts";
 import {
@@ -52,9 +53,9 @@ async function openCounter(world: World, options: { offer?: Offer; gateway?: Par
   const counter = { work: (async (request) => new Response(`did ${await request.text()}`)) as Work };
   const offer = options.offer ?? { price: pricePerRequest(price) };
   const server = await serve(
-    gateway.protect(offer, async (request) => {
+    gateway.protect(offer, async (request, meter) => {
       worked.push(await request.clone().text());
-      return counter.work(request);
+      return counter.work(request, meter);
     }),
   );
 
@@ -207,6 +208,8 @@ describe("evm/charge", () => {
       await reopen({ offer: { price: pricePerRequest(price), charge: false } });
       expect(await intents()).to.deep.equal(["session"]);
       await reopen({ gateway: { charge: undefined as never } });
+      expect(await intents()).to.deep.equal(["session"]);
+      await reopen({ offer: { price: priceUpTo(price) } });
       expect(await intents()).to.deep.equal(["session"]);
       const metered = pricePerMillionTokens({ input: parseYuan("100000"), output: parseYuan("100000") });
       await reopen({ offer: { price: metered } });
@@ -382,6 +385,12 @@ describe("evm/charge", () => {
         expect((await counter.pay(asked!, payload!)).text).to.equal("fine");
       });
     }
+  });
+
+  it("F084: never lets an answer flow before it is paid", async () => {
+    counter.work = () => new Response("data: 1\n\n", { headers: { "content-type": "text/event-stream" } });
+    const { reply } = await counter.buy();
+    expect([reply.status, reply.text, reply.receipt?.chainId]).to.deep.equal([200, "data: 1\n\n", 31337]);
   });
 
   describe("a settlement", () => {

@@ -99,6 +99,13 @@ export function assembleLedger(parameters: {
       return run(() => steps.capture(capture));
     },
 
+    async advance(advance) {
+      const { channelId, cumulativeAmount, delivered, amount } = advance;
+      assertIds({ channelId });
+      assertAmounts({ cumulativeAmount, delivered, amount });
+      return run(() => steps.advance(advance));
+    },
+
     async release(release) {
       assertIds({ channelId: release.channelId });
       assertAmounts({ cumulativeAmount: release.cumulativeAmount });

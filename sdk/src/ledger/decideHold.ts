@@ -1,3 +1,4 @@
+import { min } from "../bigints.ts";
 import type { ChannelRecord, HoldRefusal, HoldRequest, Purchase } from "./ledger.ts";
 
 /** What a ledger must do about a hold request. Every ledger asks this one function, inside its atomic step. */
@@ -41,6 +42,21 @@ export function decideHold(
   return { kind: "hold", accepts };
 }
 
+/** @returns Base units that a channel still has for work; negative where more is spent and held than is there. */
+export function availableOn(channel: Pick<ChannelRecord, "accepted" | "deposit" | "spent" | "held">): bigint {
+  return min(channel.accepted, channel.deposit) - channel.spent - channel.held;
+}
+
+/** @returns The total that has to be accepted on a channel before this much more can be reserved; base units. */
+export function requiredOn(channel: Pick<ChannelRecord, "spent" | "held">, more: bigint): bigint {
+  return channel.spent + channel.held + more;
+}
+
+/** Whether a channel serves nothing new. */
+export function isEnding(channel: ChannelRecord): boolean {
+  return channel.closing || channel.retired || channel.finalized || channel.closeRequestedAt !== 0;
+}
+
 /**
  * Whether a statement raises what is accepted. One that does not is no fault: parallel requests arrive swapped.
  *
@@ -53,8 +69,7 @@ export function decideAcceptance(
   statement: Pick<HoldRequest, "cumulativeAmount" | "minVoucherDelta">,
 ): { accepts: boolean; refusal?: HoldRefusal } {
   if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
-  const isEnding = channel.closing || channel.retired || channel.closeRequestedAt !== 0;
-  if (isEnding) return { accepts: false, refusal: "channel-closing" };
+  if (isEnding(channel)) return { accepts: false, refusal: "channel-closing" };
   if (statement.cumulativeAmount <= channel.accepted) return { accepts: false };
   if (statement.cumulativeAmount > channel.deposit) return { accepts: false, refusal: "amount-exceeds-deposit" };
   if (statement.cumulativeAmount - channel.accepted < statement.minVoucherDelta) {

@@ -50,10 +50,10 @@ export type Purchase = {
   /** Binds idempotency key, method, path and body digest of the request it pays for. */
   readonly requestHash: Hex;
   readonly idempotencyKey: string | undefined;
-  /** Base units reserved: the request's ceiling. */
+  /** Base units reserved: the request's ceiling, or for a stream what was reserved for it so far. */
   readonly amount: bigint;
   readonly status: "held" | "captured" | "released";
-  /** Base units charged, once captured. */
+  /** Base units charged, once captured; while a stream is held, what it had delivered at its last mark. */
   readonly captured: bigint;
   /** The channel's `spent` right after the capture. */
   readonly spentAfter: bigint;
@@ -131,7 +131,7 @@ export type SavedTransaction = {
 
 /** What {@link Ledger.maintain} came to. */
 export type Maintenance = {
-  /** Holds given back because the process that made them has ended. */
+  /** Holds that ended because the process that made them has: given back, a stream's charged up to its last mark. */
   readonly released: number;
   /** Channels whose purchases were forgotten. */
   readonly pruned: number;
@@ -179,6 +179,22 @@ export type Ledger = ChargeLedger & {
   hold(request: HoldRequest): Promise<HoldResult>;
 
   /**
+   * Goes on with a stream: marks what it has delivered, which is charged if this process ends, and reserves more for it
+   * as far as the channel has it. A channel that is ending gives nothing more.
+   *
+   * @param advance.delivered - Base units that what was delivered is worth; a mark never falls.
+   * @param advance.amount - Base units that the stream would like to have reserved in all.
+   * @returns The channel and the hold as they are now; the hold's `amount` is what is reserved.
+   * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
+   */
+  advance(advance: {
+    channelId: Hex;
+    cumulativeAmount: bigint;
+    delivered: bigint;
+    amount: bigint;
+  }): Promise<{ channel: ChannelRecord; hold: Purchase }>;
+
+  /**
    * Charges what the work was worth, at most what was held, and keeps the answer.
    *
    * @returns The channel and the hold as they are now.
@@ -192,7 +208,7 @@ export type Ledger = ChargeLedger & {
   }): Promise<{ channel: ChannelRecord; hold: Hold }>;
 
   /**
-   * Gives back what was held, because the seller failed. The same request may use the same statement again.
+   * Gives back what was held, whatever a stream had delivered, because the seller failed. The same request may use the same statement again.
    *
    * @returns The channel as it is now.
    * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
@@ -260,7 +276,7 @@ export type Ledger = ChargeLedger & {
   releaseLease(lease: { name: string; holder: string }): Promise<void>;
 
   /**
-   * Gives back what ended processes hold, and forgets the purchases of channels that were finalized long ago, and charges
+   * Ends what ended processes hold, and forgets the purchases of channels that were finalized long ago, and charges
    * that were settled a day ago. A ledger that others may share does it by itself when it is opened and from time to time.
    *
    * @returns How many of each.

@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import { max, min } from "../bigints.ts";
 import { SubfenError } from "../errors.ts";
 import type { ChargeRef } from "./charge.ts";
-import { decideAcceptance, decideClose, decideHold } from "./decideHold.ts";
+import { availableOn, decideAcceptance, decideClose, decideHold, isEnding } from "./decideHold.ts";
 import type {
   Answer,
   ChainState,
@@ -94,8 +94,18 @@ export function createSteps(store: Store, now: () => number) {
   }
 
   function giveBack(row: ChannelRecord, purchase: Purchase): ChannelRecord {
-    store.putPurchase(row.channelId, { ...purchase, status: "released" });
+    store.putPurchase(row.channelId, { ...purchase, status: "released", captured: 0n });
     return update(row, { held: row.held - purchase.amount });
+  }
+
+  function charge(row: ChannelRecord, purchase: Purchase, amount: bigint): { row: ChannelRecord; bought: Purchase } {
+    const captured = min(amount, purchase.amount);
+    const spent = row.spent + captured;
+    const capturedAt = now();
+    const bought: Purchase = { ...purchase, status: "captured", captured, spentAfter: spent, capturedAt };
+    store.putPurchase(row.channelId, bought);
+    const firstUnsettledAt = row.firstUnsettledAt ?? (spent > row.settled ? capturedAt : undefined);
+    return { row: update(row, { spent, held: row.held - purchase.amount, firstUnsettledAt }), bought };
   }
 
   return {
@@ -171,17 +181,21 @@ export function createSteps(store: Store, now: () => number) {
       channel: ChannelRecord;
       hold: Hold;
     } {
-      const { channelId, amount, answer } = capture;
+      const { amount, answer } = capture;
       const { row, purchase } = requireHold(capture);
-      const captured = min(amount, purchase.amount);
-      const spent = row.spent + captured;
-      const capturedAt = now();
-      const bought: Purchase = { ...purchase, status: "captured", captured, spentAfter: spent, capturedAt };
-      store.putPurchase(channelId, bought);
+      const { row: channel, bought } = charge(row, purchase, amount);
       if (answer) store.putAnswer(capture, answer);
-      const firstUnsettledAt = row.firstUnsettledAt ?? (spent > row.settled ? capturedAt : undefined);
-      const channel = update(row, { spent, held: row.held - purchase.amount, firstUnsettledAt });
       return { channel, hold: { ...bought, answer } };
+    },
+
+    advance(advance: StatementRef & { delivered: bigint; amount: bigint }): { channel: ChannelRecord; hold: Purchase } {
+      const { row, purchase } = requireHold(advance);
+      const more = isEnding(row) ? 0n : min(max(advance.amount - purchase.amount, 0n), max(availableOn(row), 0n));
+      const amount = purchase.amount + more;
+      const captured = min(max(purchase.captured, advance.delivered), amount);
+      const hold: Purchase = { ...purchase, amount, captured };
+      store.putPurchase(row.channelId, hold);
+      return { channel: more === 0n ? row : update(row, { held: row.held + more }), hold };
     },
 
     release(ref: StatementRef): ChannelRecord {
@@ -225,13 +239,14 @@ export function createSteps(store: Store, now: () => number) {
       if (store.lease(name)?.holder === holder) store.putLease(name, undefined);
     },
 
-    /** Gives back what ended instances hold; returns how many holds. */
+    /** Ends what ended instances hold: a stream is charged up to its last mark. Returns how many holds. */
     releaseAbandoned(): number {
       const abandoned = store.takeAbandoned();
       for (const ref of abandoned) {
         const row = store.channel(ref.channelId);
         const purchase = row && store.purchase(ref);
-        if (purchase) giveBack(row, purchase);
+        if (purchase && purchase.captured > 0n) charge(row, purchase, purchase.captured);
+        else if (purchase) giveBack(row, purchase);
       }
       return abandoned.length;
     },

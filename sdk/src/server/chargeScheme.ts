@@ -102,10 +102,14 @@ export function createChargeScheme(
         });
       }
       if (settle === "before") txHash ??= await charging.settle(charge);
-      const outcome = await perform(request, body, offer, work, { timeout, report });
-      if (!outcome.succeeded) {
+      // Whatever was used, it costs what was asked; and nobody has a part of it before it is paid, so it never flows.
+      const whole = { pricing: offer.price.pricing, ceiling: () => payload.value, meter: () => payload.value };
+      const exact = { ...offer, price: whole };
+      const outcome = await perform(request, body, exact, work, { timeout, report });
+      if (outcome.kind !== "answer") {
         await release();
-        return outcome.response;
+        // Nobody is there to read what became of a request whose buyer has gone.
+        return outcome.kind === "failed" ? outcome.response : new Response(null, { status: 499 });
       }
       const { answer } = outcome;
       // An answer that cannot be given again must not be paid for without being given: it stays held until it is.
@@ -129,7 +133,7 @@ export function createChargeScheme(
   return {
     intent: "charge",
 
-    ask({ price, charge = price.pricing.unit === "request" }, amount, { request, body }) {
+    ask({ price, charge = price.isExact ?? false }, amount, { request, body }) {
       if (!charge || amount < minAmount || amount === 0n) return undefined;
       const credentialTypes = ["authorization"];
       const salt = randomBytes(12).toString("base64url");

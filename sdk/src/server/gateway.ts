@@ -7,7 +7,7 @@ import { createChannelStatus } from "./channelStatus.ts";
 import { createChargeScheme } from "./chargeScheme.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
-import type { Price } from "./price.ts";
+import type { Price, WorkMeter } from "./price.ts";
 import { toProblemResponse } from "./refusals.ts";
 import { readBody } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
@@ -25,10 +25,15 @@ export type Offer = {
    * the same. A metered price is then paid at its ceiling, since a transfer is exact.
    */
   readonly charge?: boolean | undefined;
+  /** Which answers are charged for; those with a status from 200 to 399 by default. */
+  readonly succeeds?: ((response: Response) => boolean) | undefined;
 };
 
-/** Does the work that was paid for. The request comes without its payment credential; its signal tells when to stop. */
-export type Work = (request: Request) => Response | Promise<Response>;
+/**
+ * Does the work that was paid for. The request comes without its payment credential; its signal tells when to stop. The
+ * meter is for prices of {@link priceUpTo}.
+ */
+export type Work = (request: Request, meter: WorkMeter) => Response | Promise<Response>;
 
 /** A seller's side of HTTP 402: nothing is served unpaid, nothing that failed is charged. */
 export type Gateway = {
@@ -38,8 +43,9 @@ export type Gateway = {
    *
    * @param request - The request.
    * @param offer - What it costs.
-   * @param work - Does the work once its ceiling is held. An answer below 400 is charged as metered, any other answer,
-   * any exception and work that takes too long cost the buyer nothing.
+   * @param work - Does the work once its ceiling is held. A successful answer is charged as metered; any other answer,
+   * any exception and work that takes too long cost the buyer nothing. Answers that are metered as they flow are handed on
+   * so, paused where they are not paid further.
    * @returns The response; this never rejects.
    */
   charge(request: Request, offer: Offer, work: Work): Promise<Response>;
@@ -90,7 +96,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
   const schemes = [
-    createSessionScheme(seller, parameters, { gracePeriod, report }),
+    await createSessionScheme(seller, parameters, { gracePeriod, report }),
     ...(charging
       ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, gracePeriod, report })]
       : []),

@@ -1,6 +1,7 @@
 export { audit, type AuditReport, NodeBehindLedgerError } from "./audit/audit.ts";
 export type { Difference, DifferenceKind } from "./audit/difference.ts";
 export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
+export { createFastAccount, type FastAccount } from "./fastAccount.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
 export type { ChargeOptions, GatewayParameters } from "./gatewayParameters.ts";
@@ -11,10 +12,14 @@ export { TransactionPendingError, TransactionReplacedError } from "./outbox.ts";
 export {
   InvalidPriceError,
   type Price,
+  pricePerMillion,
   pricePerMillionTokens,
   pricePerRequest,
+  priceUpTo,
   UnmeteredAnswerError,
+  type WorkMeter,
 } from "./price.ts";
+export { createReceiptSigner, type ReceiptSigner } from "./receiptSigner.ts";
 export { LedgerBehindChainError, type LedgerOnChain, resynchronize } from "./resynchronize.ts";
 export { InvalidSettlerError, NodeBehindError, type SettlerOptions } from "./settler.ts";
 export {

@@ -26,6 +26,14 @@ export type Secp256k1 = {
    * @returns `true` if the key made the signature.
    */
   verify(digest: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean;
+  /**
+   * Signs, by RFC 6979: the same key and digest always give the same signature.
+   *
+   * @param digest - 32 bytes.
+   * @param privateKey - 32 bytes, not zero and below the group's order.
+   * @returns r, s and v, 65 bytes, low s, v 27 or 28.
+   */
+  sign(digest: Uint8Array, privateKey: Uint8Array): Uint8Array;
 };
 
 /** The backend that was asked for by name is not to be had on this machine. */
@@ -49,6 +57,7 @@ export class Secp256k1UnavailableError extends SubfenError {
 type NativeBinding = {
   ecdsaRecover(signature: Uint8Array, recoveryId: number, digest: Uint8Array, compressed: boolean): Uint8Array;
   ecdsaVerify(signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array): boolean;
+  ecdsaSign(digest: Uint8Array, privateKey: Uint8Array): { signature: Uint8Array; recid: number };
 };
 
 /**
@@ -56,7 +65,7 @@ type NativeBinding = {
  * which takes two to three times as long. Both are the same C library and give the same answers.
  *
  * @param parameters - Which backend to load; the fastest if left out.
- * @returns The two functions and the name of the backend.
+ * @returns The three functions and the name of the backend.
  * @throws {Secp256k1UnavailableError} when `"native"` is asked for and cannot be loaded.
  */
 export async function createSecp256k1(parameters: createSecp256k1.Parameters = {}): Promise<Secp256k1> {
@@ -98,6 +107,10 @@ function createNative(): Secp256k1 {
         return false;
       }
     },
+    sign(digest, privateKey) {
+      const { signature, recid } = binding.ecdsaSign(digest, privateKey);
+      return withRecovery(signature, recid);
+    },
   };
 }
 
@@ -116,5 +129,18 @@ async function createWasm(): Promise<Secp256k1> {
       if (digest.length !== 32 || signature.length !== 64 || publicKey.length !== 65) return false;
       return library.verifySignatureCompactLowS(signature, publicKey, digest);
     },
+    sign(digest, privateKey) {
+      const signed = library.signMessageHashRecoverableCompact(privateKey, digest);
+      // It says so only of keys, and viem's account has refused those.
+      if (typeof signed === "string") throw new RangeError(signed);
+      return withRecovery(signed.signature, signed.recoveryId);
+    },
   };
+}
+
+function withRecovery(signature: Uint8Array, recoveryId: number): Uint8Array {
+  const signed = new Uint8Array(65);
+  signed.set(signature);
+  signed[64] = 27 + recoveryId;
+  return signed;
 }

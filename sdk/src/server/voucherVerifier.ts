@@ -1,17 +1,17 @@
 import type { Address, Hex } from "viem";
-import { hexToBytes, keccak256, stringToHex } from "viem/utils";
+import { hexToBytes } from "viem/utils";
 
 import { assertField } from "../protocol/assertField.ts";
 import {
-  channelsDomain,
   type ChannelsLocation,
-  hashDomain,
   type InvalidFieldError,
   MAX_UINT128,
   type SignatureFault,
   voucherType,
 } from "../protocol/index.ts";
+import { createKeccak256 } from "./keccak.ts";
 import { createSecp256k1, type Secp256k1UnavailableError } from "./secp256k1.ts";
+import { createStatementHasher } from "./statementHasher.ts";
 
 /** Half of the order of secp256k1, the largest s that is accepted. */
 const halfOrder = hexToBytes("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
@@ -66,32 +66,15 @@ export async function createVoucherVerifier(
   parameters: createVoucherVerifier.Parameters,
 ): Promise<createVoucherVerifier.ReturnType> {
   const { contract, chainId, backend } = parameters;
-  const separator = hexToBytes(hashDomain(channelsDomain({ contract, chainId })));
+  const hash = await createStatementHasher({ contract, chainId, type: voucherType });
   const secp256k1 = await createSecp256k1({ backend });
-  // With its first use: it holds a dozen hashes, which take a tenth of a cold import.
-  const { createKeccak } = await import("hash-wasm");
-  const hasher = await createKeccak(256);
-  const keccak = (bytes: Uint8Array): Uint8Array => hasher.init().update(bytes).digest("binary");
+  const keccak = await createKeccak256();
 
-  // type hash | channel id | amount, and 0x19 0x01 | domain separator | hash of the former. Nothing in here waits, so
-  // one set of buffers is enough.
-  const struct = Buffer.alloc(96);
-  struct.set(hexToBytes(keccak256(stringToHex(voucherType))));
-  const envelope = Buffer.alloc(66);
-  envelope.set([0x19, 0x01]);
-  envelope.set(separator, 2);
+  // Nothing in here waits, so one set of buffers is enough.
   const signatureBytes = Buffer.alloc(65);
   const compact = signatureBytes.subarray(0, 64);
   const s = signatureBytes.subarray(32, 64);
   const signerBytes = Buffer.alloc(20);
-
-  const hash = (channelId: Hex, cumulativeAmount: bigint): Uint8Array => {
-    struct.write(channelId.slice(2), 32, "hex");
-    struct.writeBigUInt64BE(cumulativeAmount >> 64n, 80);
-    struct.writeBigUInt64BE(cumulativeAmount & 0xffffffffffffffffn, 88);
-    envelope.set(keccak(struct), 34);
-    return keccak(envelope);
-  };
 
   return {
     backend: secp256k1.backend,
@@ -99,7 +82,7 @@ export async function createVoucherVerifier(
     digest(channelId, cumulativeAmount) {
       assertField({ field: "Voucher.channelId", type: "bytes32", value: channelId });
       assertField({ field: "Voucher.cumulativeAmount", type: "uint128", value: cumulativeAmount });
-      return `0x${Buffer.from(hash(channelId, cumulativeAmount)).toString("hex")}`;
+      return `0x${Buffer.from(hash({ channelId, cumulativeAmount })).toString("hex")}`;
     },
 
     verify({ channelId, cumulativeAmount, signature, signer }) {
@@ -111,7 +94,7 @@ export async function createVoucherVerifier(
       const recoveryId = (signatureBytes[64] ?? 0) - 27;
       if (recoveryId !== 0 && recoveryId !== 1) return refused.malformed;
       if (s.compare(halfOrder) > 0) return refused["high-s"];
-      const publicKey = secp256k1.recover(hash(channelId, cumulativeAmount), compact, recoveryId);
+      const publicKey = secp256k1.recover(hash({ channelId, cumulativeAmount }), compact, recoveryId);
       if (publicKey === undefined) return refused.invalid;
       signerBytes.write(signer.slice(2), "hex");
       // An address is the last 20 bytes of the hash of a key's coordinates.

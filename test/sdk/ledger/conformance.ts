@@ -7,6 +7,7 @@ import { describeClosings } from "./closings.ts";
 import { describeHolds } from "./holds.ts";
 import { describeKeeping } from "./keeping.ts";
 import { describeSettling } from "./settling.ts";
+import { describeStreams } from "./streams.ts";
 
 /**
  * What every ledger must do, whatever it is made of.
@@ -19,6 +20,7 @@ export function describeLedger(name: string, create: CreateLedger): void {
     const bench = createBench(create);
     describeChannels(bench);
     describeHolds(bench);
+    describeStreams(bench);
     describeClosings(bench);
     describeChain(bench);
     describeSettling(bench);

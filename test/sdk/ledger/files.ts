@@ -100,6 +100,16 @@ export const processes = {
     await forever();
   },
 
+  /** Streams on this statement up to a mark of 4, tells it, and never ends it. */
+  async stream(path: string, statement: number) {
+    const ledger = await createSqliteLedger({ path, owner });
+    const hold = request(BigInt(statement));
+    await ledger.hold(hold);
+    await ledger.advance({ channelId, cumulativeAmount: hold.cumulativeAmount, delivered: 4n, amount: 30n });
+    say("marked");
+    await forever();
+  },
+
   /** Buys with this statement, tells it, and goes on holding the file. */
   async buy(path: string, statement: number) {
     const ledger = await createSqliteLedger({ path, owner });

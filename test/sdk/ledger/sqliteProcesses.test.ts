@@ -48,6 +48,19 @@ describe("the SQLite ledger and processes", () => {
     expect((await next.hold(request(10n))).kind, "the same request may use it again").to.equal("held");
   });
 
+  it("charges a stream up to its last mark once its process is gone", async () => {
+    const path = await prepare();
+    const seller = files.run("stream", [path, 10]);
+    await seller.line("marked");
+    await seller.kill();
+    const next = await files.open(path);
+    expect(await channel(next)).to.include({ held: 0n, spent: 4n });
+    expect(await next.hold(request(10n)), "it was charged: it is not served again").to.include({ kind: "repeated" });
+    for await (const { captured, amount, status } of next.holds(channelId)) {
+      expect({ captured, amount, status }).to.deep.equal({ captured: 4n, amount: 30n, status: "captured" });
+    }
+  });
+
   it("respects what a living process holds, and lets nobody else end it", async () => {
     const path = await prepare();
     const seller = files.run("hold", [path, 10]);

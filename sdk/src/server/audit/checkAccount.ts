@@ -51,11 +51,9 @@ export function checkAccount(
       name("statement-above-accepted", `at most ${accepted}`, cumulativeAmount, cumulativeAmount);
     }
     if (status === "held") running += amount;
-    if (status !== "captured") {
-      if (charge !== 0n) name("charge-without-work", 0n, charge, cumulativeAmount);
-      continue;
-    }
+    if (status === "released" && charge !== 0n) name("charge-without-work", 0n, charge, cumulativeAmount);
     if (charge > amount) name("charge-above-hold", `at most ${amount}`, charge, cumulativeAmount);
+    if (status !== "captured") continue;
     const earlier = key === undefined ? undefined : keys.get(key);
     if (earlier !== undefined) {
       name(
