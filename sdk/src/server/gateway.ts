@@ -1,5 +1,6 @@
 import type { Ledger } from "../ledger/ledger.ts";
-import { formatChallenge } from "../wire/challenge.ts";
+import { choosePayments, parseAcceptPayment } from "../wire/acceptPayment.ts";
+import type { Challenge } from "../wire/challenge.ts";
 import { parseCredential } from "../wire/credential.ts";
 import { problemResponse } from "../wire/problem.ts";
 import { createChallenger } from "./challenger.ts";
@@ -103,13 +104,16 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   ];
   const channelStatus = createChannelStatus(seller);
 
-  /** Every way to pay for this, in one header (RFC 9110 section 11.6.1). */
-  function challengesFor(offer: Offer, amount: bigint, asked: { request: Request; body: Uint8Array }) {
-    const challenges = schemes.flatMap(({ intent, ask }) => {
+  /** The ways to pay for this that the client takes. */
+  function challengesFor(offer: Offer, amount: bigint, asked: { request: Request; body: Uint8Array }): Challenge[] {
+    const ways = schemes.flatMap(({ intent, ask }) => {
       const members = ask(offer, amount, asked);
-      return members ? [formatChallenge(challenger.issue(intent, members, offer.description))] : [];
+      return members ? [{ method: "evm", intent, members }] : [];
     });
-    return { "www-authenticate": challenges.join(", ") };
+    const ranges = parseAcceptPayment(asked.request.headers.get("accept-payment"));
+    return choosePayments(ways, ranges).map(({ intent, members }) =>
+      challenger.issue(intent, members, offer.description),
+    );
   }
 
   async function pay(exchange: Omit<Exchange, "requireFresh">): Promise<Response> {
@@ -136,7 +140,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
         ? 0n
         : offer.price.ceiling(body);
-    const challenges = (): Record<string, string> => challengesFor(offer, ceiling(), { request, body });
+    const challenges = (): Challenge[] => challengesFor(offer, ceiling(), { request, body });
     try {
       const credential = parseCredential(request.headers.get("authorization"));
       if (credential) return await pay({ request, body, offer, work, source: undefined, ...credential });
@@ -144,7 +148,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       const detail = `This request costs at most ${amount} base units. Pay it by the Payment scheme, method evm.`;
       return problemResponse("payment-required", detail, {
         members: { amount: String(amount) },
-        headers: challenges(),
+        challenges: challenges(),
       });
     } catch (error) {
       return toProblemResponse(error, challenges, report);
@@ -152,11 +156,12 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   }
 
   async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
-    try {
-      return (await channelStatus(request)) ?? (await respond(request, offer, work));
-    } catch (error) {
-      return toProblemResponse(error, () => ({}), report);
-    }
+    const response = await channelStatus(request)
+      .then((status) => status ?? respond(request, offer, work))
+      .catch((error: unknown) => toProblemResponse(error, () => [], report));
+    // Whether a page of another origin may ask at all is the seller's to say; if it may, it must be able to pay.
+    if (request.headers.has("origin")) response.headers.append("access-control-expose-headers", exposedHeaders);
+    return response;
   }
 
   return {
@@ -174,6 +179,9 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
 export declare namespace createGateway {
   type Parameters = GatewayParameters;
 }
+
+/** What a page of another origin needs to read. */
+const exposedHeaders = "WWW-Authenticate, Payment-Receipt, Payment-Status, Retry-After";
 
 function toBytes(secret: Uint8Array | string): Uint8Array {
   return typeof secret === "string" ? new TextEncoder().encode(secret) : secret;

@@ -1,8 +1,15 @@
 import { isAddressEqual } from "viem/utils";
 
+import { isEnding } from "../ledger/decideHold.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
-import { formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
+import {
+  formatSessionRequest,
+  parseSessionPayload,
+  parseSessionRequest,
+  type SessionPayload,
+  type VoucherDeposit,
+} from "../wire/session.ts";
 import { createChannelSignal } from "./channelSignal.ts";
 import { createClosing } from "./closing.ts";
 import { createFreshChannels } from "./freshChannels.ts";
@@ -11,9 +18,12 @@ import type { Offer } from "./gateway.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createReceipts } from "./receipts.ts";
 import { createReceiptSigner } from "./receiptSigner.ts";
-import type { Scheme } from "./scheme.ts";
-import { ProblemError, type Seller } from "./seller.ts";
+import { toRefusal } from "./refusals.ts";
+import type { Exchange, Scheme } from "./scheme.ts";
+import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
+
+type ActionPayload<action> = Extract<SessionPayload, { action: action }>;
 
 /**
  * Makes the scheme by which requests are paid from a channel (draft-evm-session-00; docs/http.md).
@@ -58,6 +68,27 @@ export async function createSessionScheme(
     }
   }
 
+  async function open(exchange: Exchange, payload: ActionPayload<"open">): Promise<Response> {
+    const { channel, txHash } = await funding.open(payload, exchange.source);
+    channels.note(channel.channelId);
+    // A statement of zero buys nothing: it only opens.
+    if (payload.cumulativeAmount === 0n) return selling.acknowledge(exchange.challenge.id, channel, txHash);
+    return selling.sell(exchange, payload);
+  }
+
+  /** Tops a channel up for a voucher that needs it. One that would be refused all the same costs the seller no gas. */
+  async function topUpFor(voucher: ActionPayload<"voucher">, deposit: VoucherDeposit): Promise<void> {
+    const { channelId, cumulativeAmount } = voucher;
+    const channel = await channels.read(channelId);
+    requireStatement(seller, channel.terms, voucher);
+    if (isEnding(channel)) throw toRefusal("channel-closing", channel, voucher, 0n);
+    const { value: additionalDeposit } = deposit.funding.authorization;
+    if (cumulativeAmount > channel.deposit + additionalDeposit) {
+      throw toRefusal("amount-exceeds-deposit", channel, voucher, 0n);
+    }
+    await funding.topUp({ ...deposit, action: "topUp", channelId, additionalDeposit });
+  }
+
   return {
     intent: "session",
 
@@ -84,13 +115,8 @@ export async function createSessionScheme(
       requireSameOffer(challenge.request, offer);
       const payload = parseSessionPayload(exchange.payload);
       switch (payload.action) {
-        case "open": {
-          const { channel, txHash } = await funding.open(payload, exchange.source);
-          channels.note(channel.channelId);
-          // A statement of zero buys nothing: it only opens.
-          if (payload.cumulativeAmount === 0n) return selling.acknowledge(challenge.id, channel, txHash);
-          return selling.sell(exchange, payload);
-        }
+        case "open":
+          return open(exchange, payload);
         case "topUp": {
           const { channel, txHash } = await funding.topUp(payload);
           return selling.acknowledge(challenge.id, channel, txHash);
@@ -99,8 +125,12 @@ export async function createSessionScheme(
           const { channel, txHash } = await closing.close(payload);
           return selling.acknowledge(challenge.id, channel, txHash);
         }
-        case "voucher":
+        case "voucher": {
+          const { deposit } = payload;
+          if (deposit?.action === "open") return open(exchange, { ...payload, ...deposit });
+          if (deposit) await topUpFor(payload, deposit);
           return selling.sell(exchange, payload);
+        }
       }
     },
   };

@@ -1,3 +1,4 @@
+export * from "./acceptPayment.ts";
 export type { Authorization } from "./authorization.ts";
 export * from "./challenge.ts";
 export * from "./channelStatus.ts";

@@ -43,6 +43,12 @@ export type Funding =
 /** A statement as it travels: the total owed in one channel and its signature. */
 export type Statement = { readonly channelId: Hex; readonly cumulativeAmount: bigint; readonly signature: Hex };
 
+/** How a voucher brings the money it needs along (draft-evm-session-00, "Voucher Payload"): the seller sends it first. */
+export type VoucherDeposit = {
+  readonly funding: Extract<Funding, { type: "authorization" }>;
+  readonly salt: Hex;
+} & ({ readonly action: "open"; readonly authorizedSigner: Address } | { readonly action: "topUp" });
+
 /** What a credential of the session intent asks the seller to do. */
 export type SessionPayload =
   | ({
@@ -58,7 +64,7 @@ export type SessionPayload =
       readonly salt: Hex | undefined;
       readonly additionalDeposit: bigint;
     }
-  | ({ readonly action: "voucher" } & Statement)
+  | ({ readonly action: "voucher"; readonly deposit?: VoucherDeposit | undefined } & Statement)
   | ({ readonly action: "close" } & Statement);
 
 /**
@@ -126,13 +132,12 @@ export function formatSessionPayload(payload: SessionPayload): Json {
   switch (payload.action) {
     case "open": {
       const { funding } = payload;
-      const signer = payload.authorizedSigner === zeroAddress ? undefined : lower(payload.authorizedSigner);
       const common = {
         action: payload.action,
         channelId: lower(payload.channelId),
         cumulativeAmount: String(payload.cumulativeAmount),
         salt: lower(payload.salt),
-        authorizedSigner: signer,
+        authorizedSigner: formatSigner(payload.authorizedSigner),
       };
       return funding.type === "hash"
         ? { ...common, type: "hash", hash: lower(funding.hash), signature: lower(payload.signature) }
@@ -148,14 +153,28 @@ export function formatSessionPayload(payload: SessionPayload): Json {
         ...(funding.type === "hash" ? { type: "hash", hash: lower(funding.hash) } : formatFunding(funding)),
       };
     }
-    default:
+    default: {
+      const deposit = payload.action === "voucher" ? payload.deposit : undefined;
       return {
         action: payload.action,
         channelId: lower(payload.channelId),
         cumulativeAmount: String(payload.cumulativeAmount),
         signature: lower(payload.signature),
+        deposit: deposit && formatDeposit(deposit),
       };
+    }
   }
+}
+
+function formatDeposit(deposit: VoucherDeposit): Json {
+  const { action, funding, salt } = deposit;
+  const authorizedSigner = action === "open" ? formatSigner(deposit.authorizedSigner) : undefined;
+  return { action, ...formatFunding(funding), salt: lower(salt), authorizedSigner };
+}
+
+/** The zero address, which means the payer, is left out. */
+function formatSigner(authorizedSigner: Address): Lowercase<Address> | undefined {
+  return authorizedSigner === zeroAddress ? undefined : lower(authorizedSigner);
 }
 
 function formatFunding({ type, signature, authorization }: Funding & { type: "authorization" }) {
@@ -182,7 +201,7 @@ export function parseSessionPayload(value: Record<string, unknown>): SessionPayl
         cumulativeAmount: read.amount("cumulativeAmount"),
         signature: read.signature(funding.type === "hash" ? "signature" : "voucherSignature"),
         salt: read.bytes32("salt"),
-        authorizedSigner: read.raw("authorizedSigner") === undefined ? zeroAddress : read.address("authorizedSigner"),
+        authorizedSigner: parseSigner(read),
       };
     }
     case "topUp": {
@@ -196,16 +215,36 @@ export function parseSessionPayload(value: Record<string, unknown>): SessionPayl
       };
     }
     case "voucher":
-    case "close":
-      return {
-        action,
+    case "close": {
+      const statement = {
         channelId: read.bytes32("channelId"),
         cumulativeAmount: read.amount("cumulativeAmount"),
         signature: read.signature("signature"),
       };
+      if (action === "close" || read.raw("deposit") === undefined) return { action, ...statement };
+      return { action, ...statement, deposit: parseDeposit(reader("payload", read.object("deposit"))) };
+    }
     default:
       throw new MalformedError("payload", "action is none of open, topUp, voucher and close");
   }
+}
+
+function parseDeposit(read: Reader): VoucherDeposit {
+  const action = read.raw("action");
+  if (action !== "open" && action !== "topUp") {
+    throw new MalformedError("payload", "deposit.action is neither open nor topUp");
+  }
+  const funding = parseFunding(read);
+  // The seller sends it: a transaction of the payer's is an action of its own.
+  if (funding.type !== "authorization") throw new MalformedError("payload", "deposit.type is not authorization");
+  const salt = read.bytes32("salt");
+  return action === "topUp"
+    ? { action, funding, salt }
+    : { action, funding, salt, authorizedSigner: parseSigner(read) };
+}
+
+function parseSigner(read: Reader): Address {
+  return read.raw("authorizedSigner") === undefined ? zeroAddress : read.address("authorizedSigner");
 }
 
 function parseFunding(read: Reader): Funding {
