@@ -349,7 +349,7 @@ describe("an OpenAI client that cannot pay", () => {
     expect(unpaid.status).to.equal(402);
     expect(unpaid.code).to.equal("payment-required");
     expect(unpaid.type).to.equal("payment_error");
-    expect(unpaid.message).to.match(/^402 This request costs at most \d+ base units\. Pay it by the Payment scheme/);
+    expect(unpaid.message).to.match(/^402 This request needs \d+ base units\. Pay it by the Payment scheme/);
 
     const unpriceable = await ask(-1);
     expect(unpriceable.status).to.equal(400);

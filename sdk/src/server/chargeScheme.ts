@@ -133,8 +133,11 @@ export function createChargeScheme(
   return {
     intent: "charge",
 
-    ask({ price, charge = price.isExact ?? false }, amount, { request, body }) {
-      if (!charge || amount < minAmount || amount === 0n) return undefined;
+    ask({ price, charge = price.isExact ?? false }, start, { request, body }) {
+      if (!charge || start === 0n) return undefined;
+      // A transfer is exact, and cannot grow with what flows.
+      const amount = price.ceiling(body);
+      if (amount < minAmount) return undefined;
       const credentialTypes = ["authorization"];
       const salt = randomBytes(12).toString("base64url");
       return {

@@ -8,7 +8,7 @@ import { createChannelStatus } from "./channelStatus.ts";
 import { createChargeScheme } from "./chargeScheme.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
-import type { Price, WorkMeter } from "./price.ts";
+import { type Price, startingPrice, type WorkMeter } from "./price.ts";
 import { toProblemResponse } from "./refusals.ts";
 import { readBody } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
@@ -136,16 +136,16 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     if (request.method === "OPTIONS") return new Response(null, { status: 204 });
     const body = await readBody(request, maxBody);
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
-    const ceiling = (): bigint =>
+    const start = (): bigint =>
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
         ? 0n
-        : offer.price.ceiling(body);
-    const challenges = (): Challenge[] => challengesFor(offer, ceiling(), { request, body });
+        : startingPrice(offer.price, body);
+    const challenges = (): Challenge[] => challengesFor(offer, start(), { request, body });
     try {
       const credential = parseCredential(request.headers.get("authorization"));
       if (credential) return await pay({ request, body, offer, work, source: undefined, ...credential });
-      const amount = ceiling();
-      const detail = `This request costs at most ${amount} base units. Pay it by the Payment scheme, method evm.`;
+      const amount = start();
+      const detail = `This request needs ${amount} base units. Pay it by the Payment scheme, method evm.`;
       return problemResponse("payment-required", detail, {
         members: { amount: String(amount) },
         challenges: challenges(),

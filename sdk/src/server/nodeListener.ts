@@ -44,6 +44,8 @@ async function answer(
     if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
     const trailers = trailersOf(response);
     if (trailers) outgoing.setHeader("trailer", "payment-receipt");
+    // Whoever reads as it flows wants to know at once that it has begun.
+    if (trailers || response.headers.get("content-type")?.startsWith("text/event-stream")) outgoing.flushHeaders();
     if (response.body && incoming.method !== "HEAD") {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal: request.signal });
@@ -52,8 +54,8 @@ async function answer(
     if (trailers) outgoing.addTrailers(trailers());
     outgoing.end();
   } catch {
-    // The answer broke off: the caller must see that, and not a shorter answer.
-    outgoing.destroy();
+    // The answer broke off: the caller must see that, and not a shorter answer; and what was written before it.
+    setImmediate(() => outgoing.destroy());
   }
 }
 

@@ -40,6 +40,11 @@ export type Price = {
   stream?(body: Uint8Array, isEventStream: boolean, used: () => bigint): StreamMeter | undefined;
 };
 
+/** @returns Base units that have to be reserved before a request with this body is begun. */
+export function startingPrice(price: Price, body: Uint8Array): bigint {
+  return price.start?.(body) ?? price.ceiling(body);
+}
+
 /** By which the work notes what it uses, where its price says so: see {@link priceUpTo}. */
 export type WorkMeter = {
   /** @param amount - Base units to add. What is beyond the ceiling is not charged. */

@@ -30,7 +30,7 @@ export type Scheme = {
   readonly intent: string;
   /**
    * @param offer - What is sold.
-   * @param amount - The most this request can cost, in base units.
+   * @param amount - Base units that this request needs to begin with; 0 where it asks for no work or lacks its body.
    * @param asked - The request and its body.
    * @returns What stands in the challenge, or `undefined` where this offer is not sold so.
    */

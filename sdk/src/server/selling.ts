@@ -12,6 +12,7 @@ import type { ChannelSignal } from "./channelSignal.ts";
 import type { FreshChannels } from "./freshChannels.ts";
 import { unconfirmedOpening } from "./funding.ts";
 import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts";
+import { startingPrice } from "./price.ts";
 import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
 import { hashRequest } from "./requestBody.ts";
@@ -158,7 +159,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     }
 
     const ceiling = offer.price.ceiling(body);
-    const amount = min(offer.price.start?.(body) ?? ceiling, ceiling);
+    const amount = startingPrice(offer.price, body);
     const result = await ledger.hold({
       channelId,
       cumulativeAmount,
