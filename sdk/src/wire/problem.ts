@@ -26,7 +26,6 @@ const problems = {
   "unpriceable-request": [ownProblems, 400, "Unpriceable Request"],
   "body-too-large": [ownProblems, 413, "Body Too Large"],
   "deposit-too-small": [ownProblems, 402, "Deposit Too Small"],
-  "channel-unsuitable": [ownProblems, 402, "Channel Unsuitable"],
   "channel-closing": [ownProblems, 409, "Channel Closing"],
   "request-in-progress": [ownProblems, 409, "Request In Progress"],
   "statement-used": [ownProblems, 409, "Statement Used"],
