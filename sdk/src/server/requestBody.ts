@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 
 import type { Hex } from "viem";
 
+import { requestHashInput } from "../wire/requestHash.ts";
+
 /**
  * Reads a body up to a limit.
  *
@@ -27,11 +29,12 @@ export async function readBody(message: Request | Response, limit: number): Prom
  *
  * @param request - The request.
  * @param body - Its body.
- * @returns SHA-256 over idempotency key, method, path with query and the body's digest.
+ * @returns See {@link requestHashInput}.
  */
 export function hashRequest(request: Request, body: Uint8Array): Hex {
   const { pathname, search } = new URL(request.url);
   const bodyHash = createHash("sha256").update(body).digest("hex");
-  const parts = [request.headers.get("idempotency-key") ?? "", request.method, pathname + search, bodyHash];
-  return `0x${createHash("sha256").update(JSON.stringify(parts)).digest("hex")}`;
+  const idempotencyKey = request.headers.get("idempotency-key") ?? "";
+  const input = requestHashInput({ idempotencyKey, method: request.method, path: pathname + search, bodyHash });
+  return `0x${createHash("sha256").update(input).digest("hex")}`;
 }

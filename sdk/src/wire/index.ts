@@ -9,6 +9,7 @@ export * from "./metering.ts";
 export * from "./pricing.ts";
 export * from "./problem.ts";
 export * from "./readChallenges.ts";
+export * from "./requestHash.ts";
 export * from "./session.ts";
 export * from "./sessionReceipt.ts";
 export * from "./sse.ts";
