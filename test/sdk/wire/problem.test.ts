@@ -21,6 +21,8 @@ describe("problemResponse and readProblem", () => {
       title: "Insufficient Balance",
       status: 402,
       detail: "Too little.",
+      code: "insufficient-balance",
+      hint: "Sign a total of requiredCumulative, if that is within your limits.",
       channelId: "0xab",
       requiredCumulative: "250025",
       error: { message: "Too little.", type: "payment_error", code: "insufficient-balance", param: null },
