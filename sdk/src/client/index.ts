@@ -2,5 +2,6 @@ export type { ClosedChannel, CloseOptions } from "./closeSession.ts";
 export * from "./errors.ts";
 export { createFileStore, NoFilesError, StoreLockError } from "./fileStore.ts";
 export type { Payment } from "./payCall.ts";
+export type { ChargePayment } from "./payCharge.ts";
 export { type ChannelBalance, payingFetch, type PayingFetch } from "./payingFetch.ts";
 export { type BuyerStore, StoreInUseError, StoreUnreadableError, StoreWriteError } from "./store.ts";
