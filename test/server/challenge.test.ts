@@ -141,8 +141,8 @@ describe("the gateway's challenge", () => {
     });
 
     for (const [name, payload, reason] of [
-      ["no action", {}, "action is none of open, topUp, voucher and close"],
-      ["an unknown action", { action: "settle" }, "action is none of open, topUp, voucher and close"],
+      ["no action", {}, "action is none of open, topUp, voucher, tick and close"],
+      ["an unknown action", { action: "settle" }, "action is none of open, topUp, voucher, tick and close"],
       ["no channel", { action: "voucher" }, "channelId is not 32 bytes of hex"],
       [
         "an amount that is a number",

@@ -1,3 +1,5 @@
+import type { Hex } from "viem";
+
 import { assertField } from "../protocol/assertField.ts";
 import { SubfenError } from "../errors.ts";
 import type { ChargeRef } from "./charge.ts";
@@ -90,6 +92,29 @@ export function assembleLedger(parameters: {
       assertIds({ channelId, requestHash });
       assertAmounts({ cumulativeAmount, amount, minVoucherDelta });
       return run(() => steps.hold(request));
+    },
+
+    async prove(proof) {
+      const { channelId, ref, due } = proof;
+      assertIds({ channelId, ref });
+      assertAmounts({ due });
+      return run(() => steps.prove({ ...proof, ref: ref.toLowerCase() as Hex }));
+    },
+
+    async concede({ channelId, ref }) {
+      assertIds({ channelId, ref });
+      return run(() => steps.concede({ channelId, ref: ref.toLowerCase() as Hex }));
+    },
+
+    async markTicks(mark) {
+      const { channelId, ref, due, drawn, charged, freed, holds } = mark;
+      assertIds({ channelId, ref });
+      assertAmounts({ due, drawn, charged, freed });
+      for (const { cumulativeAmount, requestHash, amount } of holds) {
+        assertIds({ requestHash });
+        assertAmounts({ cumulativeAmount, amount });
+      }
+      return run(() => steps.markTicks({ ...mark, ref: ref.toLowerCase() as Hex }));
     },
 
     async capture(capture) {

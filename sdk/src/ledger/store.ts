@@ -1,5 +1,6 @@
 import type { Address, Hex } from "viem";
 
+import type { DroppedPayment } from "../protocol/rules/statement.ts";
 import type { ChargeStore } from "./charge.ts";
 import type { Answer, ChannelRecord, Purchase, SavedTransaction } from "./ledger.ts";
 
@@ -18,6 +19,10 @@ export type Store = ChargeStore & {
   putChannel(row: ChannelRecord): void;
   /** In the order they were added. */
   channels(filter: { unsettled: boolean }): Iterable<ChannelRecord>;
+
+  /** A payment that was dropped, for good. */
+  dropped(channelId: Hex, ref: Hex): DroppedPayment | undefined;
+  putDropped(channelId: Hex, payment: DroppedPayment): void;
 
   purchase(ref: StatementRef): Purchase | undefined;
   /** What is held or captured under the key, else what was released. */

@@ -1,4 +1,4 @@
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Ledger, ProofResult } from "../ledger/ledger.ts";
 import { choosePayments, parseAcceptPayment } from "../wire/acceptPayment.ts";
 import type { Challenge } from "../wire/challenge.ts";
 import { parseCredential } from "../wire/credential.ts";
@@ -6,12 +6,13 @@ import { problemResponse } from "../wire/problem.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
 import { createChargeScheme } from "./chargeScheme.ts";
+import type { GatewayProof } from "./conditions.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
 import { type Price, startingPrice, type WorkMeter } from "./price.ts";
 import { toProblemResponse } from "./refusals.ts";
 import { readBody } from "./requestBody.ts";
-import type { Exchange } from "./scheme.ts";
+import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError } from "./seller.ts";
 import { createSessionScheme } from "./sessionScheme.ts";
 import type { Settlements } from "./settling.ts";
@@ -28,6 +29,8 @@ export type Offer = {
   readonly charge?: boolean | undefined;
   /** Which answers are charged for; those with a status from 200 to 399 by default. */
   readonly succeeds?: ((response: Response) => boolean) | undefined;
+  /** Whether a conditional payment may pay for it: see `conditional` of {@link GatewayParameters}. */
+  readonly conditional?: boolean | undefined;
 };
 
 /**
@@ -64,6 +67,24 @@ export type Gateway = {
    * @returns The settlements with their transactions, and the channels that could not be settled now, with the reason.
    */
   settleAll(): Promise<Settlements>;
+  /**
+   * Keeps evidence for a conditional payment that stands, such as a verdict that the seller got itself. Work that was
+   * delivered for it is charged at what is due.
+   *
+   * @param proof - The channel, the payment's ref and the evidence.
+   * @returns What is due now in base units, or why the evidence is not taken.
+   * @throws {LedgerUnavailableError} when it could not be written.
+   */
+  prove(proof: GatewayProof): Promise<ProofResult>;
+  /**
+   * Admits that work for a conditional payment is worth no more than what is proven, as when it was judged to have failed:
+   * then it takes no more of the payer's credit.
+   *
+   * @param payment - The channel and the payment's ref.
+   * @returns What is due in base units, or why nothing has changed.
+   * @throws {LedgerUnavailableError} when it could not be written.
+   */
+  concede(payment: Pick<GatewayProof, "channelId" | "ref">): Promise<ProofResult>;
   /** The ledger in use. */
   readonly ledger: Ledger;
   /** Closes the ledger, unless it was passed in. Call it once the server answers no more: work that runs is not charged. */
@@ -82,6 +103,7 @@ export type Gateway = {
  * @throws {ForeignLedgerError} when the ledger belongs to another seller, token, contract or chain.
  * @throws {LedgerBehindChainError} when the chain proves that the ledger has lost something.
  * @throws {LogQueryError} when the node does not answer for the logs of a single block.
+ * @throws {UnknownContractError} when the code of a condition that is named is not known.
  * @throws {InvalidSettlerError} when the settler would look too rarely.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
  * @throws {TokenDomainError} when single transfers are to be taken and the token cannot be paid by authorizations.
@@ -96,8 +118,14 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
-  const schemes = [
-    await createSessionScheme(seller, parameters, { gracePeriod, report }),
+  const session = await createSessionScheme(seller, parameters, { gracePeriod, report }).catch(
+    async (error: unknown) => {
+      await close();
+      throw error;
+    },
+  );
+  const schemes: readonly Scheme[] = [
+    session,
     ...(charging
       ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, gracePeriod, report })]
       : []),
@@ -168,11 +196,17 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
     async settleAll() {
+      await session.writeDown();
       await charging?.settleEarned();
       return settling.settleAll();
     },
+    prove: session.prove,
+    concede: (payment) => seller.ledger.concede(payment),
     ledger: seller.ledger,
-    close,
+    async close() {
+      await session.close();
+      await close();
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { Address } from "viem";
 import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
+import type { ConditionalOptions, TickOptions } from "./conditions.ts";
 import type { SettlerOptions } from "./settler.ts";
 
 /** How single requests are sold by `evm`/`charge`, each in a transaction of its own at the seller's gas. */
@@ -48,6 +49,10 @@ export type GatewayParameters = {
   maxRelaysPerHour?: number;
   /** Base units by which a statement must grow; 0 by default. */
   minVoucherDelta?: bigint;
+  /** Which conditional payments are taken for offers that allow them; none by default. */
+  conditional?: ConditionalOptions;
+  /** How ticks are taken; not at all by default. */
+  ticks?: TickOptions;
   /** Blocks to wait for; 1 on a local chain and 2 elsewhere by default. */
   confirmations?: number;
   /** Set to sell by single transfers too, where {@link Offer.charge} does not say otherwise; not sold so by default. */

@@ -2,6 +2,7 @@ export { audit, type AuditReport, NodeBehindLedgerError } from "./audit/audit.ts
 export type { Difference, DifferenceKind } from "./audit/difference.ts";
 export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
 export { createFastAccount, type FastAccount } from "./fastAccount.ts";
+export type { ConditionalOptions, GatewayProof, TickOptions } from "./conditions.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
 export type { ChargeOptions, GatewayParameters } from "./gatewayParameters.ts";

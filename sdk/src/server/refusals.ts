@@ -1,6 +1,8 @@
+import { stringify } from "../bigints.ts";
 import { isSubfenError } from "../errors.ts";
 import { requiredOn } from "../ledger/decideHold.ts";
-import type { ChannelRecord, HoldRefusal } from "../ledger/ledger.ts";
+import type { HoldResult, ProofRefusal } from "../ledger/ledger.ts";
+import { explainStatementRefusal, type StatementRefusal } from "../protocol/rules/statementRefusal.ts";
 import type { Challenge } from "../wire/challenge.ts";
 import type { Json } from "../wire/encoding.ts";
 import { type ProblemCode, problemResponse, statusOf } from "../wire/problem.ts";
@@ -42,9 +44,8 @@ export function toProblemResponse(
 
 /** Tells why the ledger reserved nothing, with the numbers that the buyer needs. */
 export function toRefusal(
-  reason: HoldRefusal,
-  channel: ChannelRecord,
-  statement: Statement,
+  { reason, channel, statement: refusal }: Extract<HoldResult, { kind: "refused" }>,
+  statement: Pick<Statement, "cumulativeAmount">,
   amount: bigint,
 ): ProblemError {
   const { channelId } = channel;
@@ -83,5 +84,50 @@ export function toRefusal(
       return new ProblemError(reason, "The channel is closing: it buys nothing more. Open a new one.", amounts);
     case "channel-finalized":
       return new ProblemError(reason, "The channel is closed. Open a new one with a new salt.", amounts);
+    case "statement-refused":
+      return toStatementProblem(refusal as StatementRefusal, amounts);
+    case "payment-unknown":
+      return new ProblemError(
+        reason,
+        "The payment that is to pay does not stand: it was never taken up, or dropped.",
+        amounts,
+      );
+    case "payment-used":
+      return new ProblemError(reason, "This payment has bought work before. Add another under a new ref.", amounts);
+    case "payment-proven":
+      return new ProblemError(reason, "This payment is proven. Fold it into the total, and pay from that.", amounts);
+    case "payment-too-small":
+      return new ProblemError(reason, `The payment is over less than the ${amount} base units of this request.`, {
+        ...amounts,
+        amount: String(amount),
+      });
+  }
+}
+
+/** Tells which rule a statement breaks. The problem has the rule's name and its numbers. */
+function toStatementProblem(refusal: StatementRefusal, amounts: Record<string, Json>): ProblemError {
+  const { message, remedy } = explainStatementRefusal(refusal);
+  const { code, ...numbers } = refusal;
+  const members = JSON.parse(stringify(numbers)) as Record<string, Json>;
+  return new ProblemError(code as ProblemCode, `${message} Remedy: ${remedy}`, { ...amounts, ...members });
+}
+
+/** Tells why evidence is not taken. */
+export function toProofProblem(refusal: ProofRefusal): ProblemError {
+  const { code, ref } = refusal;
+  switch (code) {
+    case "payment-unknown":
+      return new ProblemError(code, "No such payment was accepted on this channel.", { ref });
+    case "payment-dropped":
+      return new ProblemError(code, "The payment was dropped, and what was due on it then is in the total.", {
+        ref,
+        due: String(refusal.due),
+      });
+    case "request-in-progress":
+      return new ProblemError(code, "The work for this payment is running. Send the evidence when it is done.", {
+        ref,
+      });
+    case "ticks-moved":
+      return new ProblemError("ticks-elsewhere", "Another process of the seller takes these ticks.", { ref });
   }
 }

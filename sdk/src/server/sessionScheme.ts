@@ -1,5 +1,6 @@
 import { isAddressEqual } from "viem/utils";
 
+import type { ProofResult } from "../ledger/ledger.ts";
 import { isEnding } from "../ledger/decideHold.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
@@ -12,6 +13,7 @@ import {
 } from "../wire/session.ts";
 import { createChannelSignal } from "./channelSignal.ts";
 import { createClosing } from "./closing.ts";
+import { createConditions, type GatewayProof } from "./conditions.ts";
 import { createFreshChannels } from "./freshChannels.ts";
 import { createFunding } from "./funding.ts";
 import type { Offer } from "./gateway.ts";
@@ -22,6 +24,18 @@ import { toRefusal } from "./refusals.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
+import { createTickAccounts } from "./ticks/tickAccounts.ts";
+import { createTickSelling } from "./ticks/tickSelling.ts";
+
+/** The scheme of channels, with what of it is no answer to a request. */
+export type SessionScheme = Scheme & {
+  /** See {@link Gateway.prove}. */
+  prove(proof: GatewayProof): Promise<ProofResult>;
+  /** Writes down what is in memory alone. */
+  writeDown(): Promise<void>;
+  /** The same, for the last time. */
+  close(): Promise<void>;
+};
 
 type ActionPayload<action> = Extract<SessionPayload, { action: action }>;
 
@@ -37,12 +51,11 @@ export async function createSessionScheme(
   seller: Seller,
   parameters: GatewayParameters,
   { gracePeriod, report }: { gracePeriod: number; report: (error: unknown) => void },
-): Promise<Scheme> {
+): Promise<SessionScheme> {
   const { suggestedDeposit, minVoucherDelta = 0n, maxKeptAnswer = 2 ** 20, recheckAfter = 60 } = parameters;
   const { contract, chainId, token, payee } = seller;
   const channels = createFreshChannels(seller, recheckAfter);
   const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
-  const closing = createClosing(seller, parameters.drainTimeout ?? 30_000);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const { paymentTimeout = 30_000 } = parameters;
@@ -50,8 +63,14 @@ export async function createSessionScheme(
   const signer = account ? await createReceiptSigner({ contract, chainId, account }) : undefined;
   const receipts = createReceipts(seller, signer);
   const signal = createChannelSignal();
+  const tickOptions = parameters.ticks && { ...parameters.ticks, window: parameters.ticks.window ?? 128 };
+  const { conditional } = parameters;
+  const conditions = await createConditions(seller, { conditional, ticks: tickOptions });
+  const ticks = tickOptions && (await createTickAccounts(seller, { ...tickOptions, recheckAfter, channels, report }));
+  const closing = createClosing(seller, parameters.drainTimeout ?? 30_000, ticks);
   const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, paymentTimeout };
-  const selling = createSelling(seller, { channels, receipts, signal, ...waits, report });
+  const selling = createSelling(seller, { channels, conditions, ticks, receipts, signal, ...waits, report });
+  const sellByTick = ticks && createTickSelling({ ticks, selling, receipts, signal, ...waits, report });
 
   /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
   function requireSameOffer(request: string, offer: Offer): void {
@@ -77,15 +96,19 @@ export async function createSessionScheme(
   }
 
   /** Tops a channel up for a voucher that needs it. One that would be refused all the same costs the seller no gas. */
-  async function topUpFor(voucher: ActionPayload<"voucher">, deposit: VoucherDeposit): Promise<void> {
+  async function topUpFor(offer: Offer, voucher: ActionPayload<"voucher">, deposit: VoucherDeposit): Promise<void> {
     const { channelId, cumulativeAmount } = voucher;
     const channel = await channels.read(channelId);
-    requireStatement(seller, channel.terms, voucher);
-    if (isEnding(channel)) throw toRefusal("channel-closing", channel, voucher, 0n);
+    const stated = conditions.toConditional(offer, voucher);
+    if (stated) conditions.requireStatement(channel, voucher, stated);
+    else requireStatement(seller, channel.terms, voucher);
     const { value: additionalDeposit } = deposit.funding.authorization;
-    if (cumulativeAmount > channel.deposit + additionalDeposit) {
-      throw toRefusal("amount-exceeds-deposit", channel, voucher, 0n);
-    }
+    const reason = isEnding(channel)
+      ? "channel-closing"
+      : cumulativeAmount > channel.deposit + additionalDeposit
+        ? "amount-exceeds-deposit"
+        : undefined;
+    if (reason) throw toRefusal({ kind: "refused", reason, channel }, voucher, 0n);
     await funding.topUp({ ...deposit, action: "topUp", channelId, additionalDeposit });
   }
 
@@ -105,6 +128,7 @@ export async function createSessionScheme(
         minVoucherDelta,
         receiptSigner: signer?.address,
         pricing: offer.price.pricing,
+        ...conditions.offered(offer),
       });
       return { request };
     },
@@ -128,11 +152,22 @@ export async function createSessionScheme(
         case "voucher": {
           const { deposit } = payload;
           if (deposit?.action === "open") return open(exchange, { ...payload, ...deposit });
-          if (deposit) await topUpFor(payload, deposit);
+          if (deposit) await topUpFor(offer, payload, deposit);
           return selling.sell(exchange, payload);
         }
+        case "tick":
+          if (sellByTick) return sellByTick(exchange, payload);
+          throw new ProblemError("ticks-not-offered", "The seller takes no ticks. Pay by vouchers.");
       }
     },
+
+    async prove(proof) {
+      const result = await conditions.prove(proof);
+      signal.notify(proof.channelId);
+      return result;
+    },
+    writeDown: async () => ticks?.markAll(),
+    close: async () => ticks?.close(),
   };
 }
 

@@ -3,6 +3,7 @@ export type { Authorization } from "./authorization.ts";
 export * from "./challenge.ts";
 export * from "./channelStatus.ts";
 export * from "./charge.ts";
+export type { ConditionalTerms, TickTerms, WireEvidence, WirePayment } from "./conditional.ts";
 export * from "./credential.ts";
 export * from "./encoding.ts";
 export * from "./metering.ts";

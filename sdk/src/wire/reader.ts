@@ -29,6 +29,17 @@ export function reader(what: string, value: Record<string, unknown>) {
     raw,
     bytes32: (name: string) => hex(name, 32),
     signature: (name: string) => hex(name, 65),
+    bytes(name: string): Hex {
+      const member = raw(name);
+      if (isHex(member) && member.length % 2 === 0) return member.toLowerCase() as Hex;
+      throw new MalformedError(what, `${name} is not hex`);
+    },
+    /** A whole number, not below zero. */
+    count(name: string): number {
+      const member = raw(name);
+      if (typeof member === "number" && Number.isSafeInteger(member) && member >= 0) return member;
+      throw new MalformedError(what, `${name} is not a count`);
+    },
     object(name: string): Record<string, unknown> {
       const member = raw(name);
       if (isObject(member)) return member;

@@ -2,6 +2,19 @@ import type { Address, Hex } from "viem";
 
 import { zeroAddress } from "../protocol/terms.ts";
 import { type Authorization, formatAuthorization, lower, parseAuthorization } from "./authorization.ts";
+import {
+  type ConditionalTerms,
+  formatConditionalTerms,
+  formatEvidence,
+  formatPayments,
+  parseConditionalTerms,
+  parseEvidence,
+  parsePayments,
+  parseTickTerms,
+  type TickTerms,
+  type WireEvidence,
+  type WirePayment,
+} from "./conditional.ts";
 import { canonicalize, decodeJsonObject, encodeBase64Url, type Json, MalformedError } from "./encoding.ts";
 import { type Pricing, parsePricing } from "./pricing.ts";
 import { type Reader, reader } from "./reader.ts";
@@ -30,6 +43,10 @@ export type SessionRequest = {
   readonly receiptSigner?: Address | undefined;
   /** The price list; `undefined` when `amount` is all there is. */
   readonly pricing?: Pricing | undefined;
+  /** Which conditional payments are taken for this; `undefined` when none are. */
+  readonly conditional?: ConditionalTerms | undefined;
+  /** How ticks are taken for this; `undefined` when they are not. */
+  readonly ticks?: TickTerms | undefined;
 };
 
 /** The EIP-3009 authorization by which a channel is funded. Amounts in base units, times in seconds. */
@@ -48,6 +65,26 @@ export type VoucherDeposit = {
   readonly funding: Extract<Funding, { type: "authorization" }>;
   readonly salt: Hex;
 } & ({ readonly action: "open"; readonly authorizedSigner: Address } | { readonly action: "topUp" });
+/** What a `voucher` may have beside its statement. */
+export type Conditions = {
+  /** What stands in the statement, ascending by `ref`; a plain voucher has none, an empty list makes it conditional too. */
+  readonly payments?: readonly WirePayment[] | undefined;
+  /** Which of the payments pays for this request; the statement's total does where it is left out. */
+  readonly ref?: Hex | undefined;
+  /** What proves payments that stand. */
+  readonly evidence?: readonly WireEvidence[] | undefined;
+};
+
+/** The next tick of a payment that stands, which pays for a request, or adds to what is available where a HEAD brings it. */
+export type TickPayload = {
+  readonly action: "tick";
+  readonly channelId: Hex;
+  /** The payment. */
+  readonly ref: Hex;
+  /** How many ticks are paid in all. */
+  readonly n: number;
+  readonly x: Hex;
+};
 
 /** What a credential of the session intent asks the seller to do. */
 export type SessionPayload =
@@ -64,7 +101,8 @@ export type SessionPayload =
       readonly salt: Hex | undefined;
       readonly additionalDeposit: bigint;
     }
-  | ({ readonly action: "voucher"; readonly deposit?: VoucherDeposit | undefined } & Statement)
+  | ({ readonly action: "voucher"; readonly deposit?: VoucherDeposit | undefined } & Statement & Conditions)
+  | TickPayload
   | ({ readonly action: "close" } & Statement);
 
 /**
@@ -90,6 +128,8 @@ export function formatSessionRequest(request: SessionRequest): string {
         minVoucherDelta: request.minVoucherDelta === 0n ? undefined : String(request.minVoucherDelta),
         receiptSigner: request.receiptSigner,
         pricing: request.pricing,
+        conditional: formatConditionalTerms(request.conditional),
+        ticks: request.ticks,
       },
     }),
   );
@@ -119,6 +159,8 @@ export function parseSessionRequest(encoded: string): SessionRequest {
     minVoucherDelta: details.raw("minVoucherDelta") === undefined ? 0n : details.amount("minVoucherDelta"),
     receiptSigner: details.raw("receiptSigner") === undefined ? undefined : details.address("receiptSigner"),
     pricing: parsePricing(details.raw("pricing")),
+    ...present("conditional", parseConditionalTerms(details.raw("conditional"))),
+    ...present("ticks", parseTickTerms(details.raw("ticks"))),
   };
 }
 
@@ -153,17 +195,30 @@ export function formatSessionPayload(payload: SessionPayload): Json {
         ...(funding.type === "hash" ? { type: "hash", hash: lower(funding.hash) } : formatFunding(funding)),
       };
     }
-    default: {
-      const deposit = payload.action === "voucher" ? payload.deposit : undefined;
-      return {
-        action: payload.action,
-        channelId: lower(payload.channelId),
-        cumulativeAmount: String(payload.cumulativeAmount),
-        signature: lower(payload.signature),
-        deposit: deposit && formatDeposit(deposit),
-      };
+    case "tick": {
+      const { action, channelId, ref, n, x } = payload;
+      return { action, channelId: lower(channelId), ref: lower(ref), n, x: lower(x) };
     }
+    case "voucher":
+      return {
+        ...formatStatement(payload),
+        payments: formatPayments(payload.payments),
+        ref: payload.ref === undefined ? undefined : lower(payload.ref),
+        evidence: formatEvidence(payload.evidence),
+        deposit: payload.deposit && formatDeposit(payload.deposit),
+      };
+    case "close":
+      return formatStatement(payload);
   }
+}
+
+function formatStatement({ action, channelId, cumulativeAmount, signature }: Statement & { action: string }) {
+  return {
+    action,
+    channelId: lower(channelId),
+    cumulativeAmount: String(cumulativeAmount),
+    signature: lower(signature),
+  };
 }
 
 function formatDeposit(deposit: VoucherDeposit): Json {
@@ -215,21 +270,31 @@ export function parseSessionPayload(value: Record<string, unknown>): SessionPayl
       };
     }
     case "voucher":
-    case "close": {
-      const statement = {
-        channelId: read.bytes32("channelId"),
-        cumulativeAmount: read.amount("cumulativeAmount"),
-        signature: read.signature("signature"),
+      return {
+        action,
+        ...parseStatement(read),
+        ...present("payments", parsePayments(read.raw("payments"))),
+        ...present("ref", read.raw("ref") === undefined ? undefined : read.bytes32("ref")),
+        ...present("evidence", parseEvidence(read.raw("evidence"))),
+        ...present("deposit", read.raw("deposit") === undefined ? undefined : parseDeposit(read)),
       };
-      if (action === "close" || read.raw("deposit") === undefined) return { action, ...statement };
-      return { action, ...statement, deposit: parseDeposit(reader("payload", read.object("deposit"))) };
-    }
+    case "close":
+      return { action, ...parseStatement(read) };
+    case "tick":
+      return {
+        action,
+        channelId: read.bytes32("channelId"),
+        ref: read.bytes32("ref"),
+        n: read.count("n"),
+        x: read.bytes32("x"),
+      };
     default:
-      throw new MalformedError("payload", "action is none of open, topUp, voucher and close");
+      throw new MalformedError("payload", "action is none of open, topUp, voucher, tick and close");
   }
 }
 
-function parseDeposit(read: Reader): VoucherDeposit {
+function parseDeposit(payload: Reader): VoucherDeposit {
+  const read = reader("payload", payload.object("deposit"));
   const action = read.raw("action");
   if (action !== "open" && action !== "topUp") {
     throw new MalformedError("payload", "deposit.action is neither open nor topUp");
@@ -245,6 +310,19 @@ function parseDeposit(read: Reader): VoucherDeposit {
 
 function parseSigner(read: Reader): Address {
   return read.raw("authorizedSigner") === undefined ? zeroAddress : read.address("authorizedSigner");
+}
+
+function parseStatement(read: Reader): Statement {
+  return {
+    channelId: read.bytes32("channelId"),
+    cumulativeAmount: read.amount("cumulativeAmount"),
+    signature: read.signature("signature"),
+  };
+}
+
+/** A member that is left out where there is nothing to say. */
+function present<name extends string, value>(name: name, value: value | undefined): { [key in name]?: value } {
+  return (value === undefined ? {} : { [name]: value }) as { [key in name]?: value };
 }
 
 function parseFunding(read: Reader): Funding {

@@ -251,7 +251,7 @@ describe("the file of the SQLite ledger", () => {
       const file = new DatabaseSync(path);
       const next = {
         ...migrations,
-        "0002-next": {
+        "9999-next": {
           async up(db: Parameters<(typeof migrations)[string]["up"]>[0]) {
             await db.schema.alterTable("channels").addColumn("note", "text").execute();
           },

@@ -99,7 +99,25 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
-  "0002-charges": {
+
+  "0002-conditional": {
+    async up(db: Kysely<unknown>) {
+      // What stands is read and written with its channel, and absent for most; what was dropped is many and asked for by ref.
+      await db.schema.alterTable("channels").addColumn("payments", "text").execute();
+      await db.schema.alterTable("channels").addColumn("lost", "blob").execute();
+      await db.schema.alterTable("purchases").addColumn("ref", "blob").execute();
+      await db.schema
+        .createTable("dropped")
+        .addColumn("channel", "integer", (column) => column.notNull())
+        .addColumn("ref", "blob", (column) => column.notNull())
+        .addColumn("content", "text", (column) => column.notNull())
+        .addPrimaryKeyConstraint("dropped_key", ["channel", "ref"])
+        .modifyEnd(sql`strict, without rowid`)
+        .execute();
+    },
+  },
+
+  "0003-charges": {
     async up(db: Kysely<unknown>) {
       await db.schema
         .createTable("charges")
