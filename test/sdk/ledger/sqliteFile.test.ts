@@ -251,7 +251,7 @@ describe("the file of the SQLite ledger", () => {
       const file = new DatabaseSync(path);
       const next = {
         ...migrations,
-        "9999-next": {
+        "9998-next": {
           async up(db: Parameters<(typeof migrations)[string]["up"]>[0]) {
             await db.schema.alterTable("channels").addColumn("note", "text").execute();
           },
@@ -263,7 +263,7 @@ describe("the file of the SQLite ledger", () => {
       expect({ ...file.prepare("SELECT note, closing FROM channels").get() }).to.deep.equal({ note: null, closing: 0 });
       const failing = {
         ...next,
-        "0003-fails": {
+        "9999-fails": {
           async up(db: Parameters<(typeof migrations)[string]["up"]>[0]) {
             await db.schema.dropTable("channels").execute();
             throw new Error("no");
