@@ -1,7 +1,7 @@
 import { isAddressEqual } from "viem/utils";
 
+import { endingOf } from "../ledger/decideHold.ts";
 import type { ProofResult } from "../ledger/ledger.ts";
-import { isEnding } from "../ledger/decideHold.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
 import {
@@ -102,13 +102,12 @@ export async function createSessionScheme(
     const stated = conditions.toConditional(offer, voucher);
     if (stated) conditions.requireStatement(channel, voucher, stated);
     else requireStatement(seller, channel.terms, voucher);
+    const ending = endingOf(channel);
+    if (ending) throw toRefusal({ kind: "refused", reason: ending, channel }, voucher, 0n);
     const { value: additionalDeposit } = deposit.funding.authorization;
-    const reason = isEnding(channel)
-      ? "channel-closing"
-      : cumulativeAmount > channel.deposit + additionalDeposit
-        ? "amount-exceeds-deposit"
-        : undefined;
-    if (reason) throw toRefusal({ kind: "refused", reason, channel }, voucher, 0n);
+    if (cumulativeAmount > channel.deposit + additionalDeposit) {
+      throw toRefusal({ kind: "refused", reason: "amount-exceeds-deposit", channel }, voucher, 0n);
+    }
     await funding.topUp({ ...deposit, action: "topUp", channelId, additionalDeposit });
   }
 

@@ -60,11 +60,6 @@ export type Funding =
 /** A statement as it travels: the total owed in one channel and its signature. */
 export type Statement = { readonly channelId: Hex; readonly cumulativeAmount: bigint; readonly signature: Hex };
 
-/** How a voucher brings the money it needs along (draft-evm-session-00, "Voucher Payload"): the seller sends it first. */
-export type VoucherDeposit = {
-  readonly funding: Extract<Funding, { type: "authorization" }>;
-  readonly salt: Hex;
-} & ({ readonly action: "open"; readonly authorizedSigner: Address } | { readonly action: "topUp" });
 /** What a `voucher` may have beside its statement. */
 export type Conditions = {
   /** What stands in the statement, ascending by `ref`; a plain voucher has none, an empty list makes it conditional too. */
@@ -85,6 +80,11 @@ export type TickPayload = {
   readonly n: number;
   readonly x: Hex;
 };
+/** How a voucher brings the money it needs along (draft-evm-session-00, "Voucher Payload"): the seller sends it first. */
+export type VoucherDeposit = {
+  readonly funding: Extract<Funding, { type: "authorization" }>;
+  readonly salt: Hex;
+} & ({ readonly action: "open"; readonly authorizedSigner: Address } | { readonly action: "topUp" });
 
 /** What a credential of the session intent asks the seller to do. */
 export type SessionPayload =
@@ -101,7 +101,11 @@ export type SessionPayload =
       readonly salt: Hex | undefined;
       readonly additionalDeposit: bigint;
     }
-  | ({ readonly action: "voucher"; readonly deposit?: VoucherDeposit | undefined } & Statement & Conditions)
+  | ({
+      readonly action: "voucher";
+      readonly deposit?: VoucherDeposit | undefined;
+    } & Statement &
+      Conditions)
   | TickPayload
   | ({ readonly action: "close" } & Statement);
 
@@ -276,7 +280,10 @@ export function parseSessionPayload(value: Record<string, unknown>): SessionPayl
         ...present("payments", parsePayments(read.raw("payments"))),
         ...present("ref", read.raw("ref") === undefined ? undefined : read.bytes32("ref")),
         ...present("evidence", parseEvidence(read.raw("evidence"))),
-        ...present("deposit", read.raw("deposit") === undefined ? undefined : parseDeposit(read)),
+        ...present(
+          "deposit",
+          read.raw("deposit") === undefined ? undefined : parseDeposit(reader("payload", read.object("deposit"))),
+        ),
       };
     case "close":
       return { action, ...parseStatement(read) };
@@ -293,8 +300,20 @@ export function parseSessionPayload(value: Record<string, unknown>): SessionPayl
   }
 }
 
-function parseDeposit(payload: Reader): VoucherDeposit {
-  const read = reader("payload", payload.object("deposit"));
+function parseStatement(read: Reader): Statement {
+  return {
+    channelId: read.bytes32("channelId"),
+    cumulativeAmount: read.amount("cumulativeAmount"),
+    signature: read.signature("signature"),
+  };
+}
+
+/** A member that is left out where there is nothing to say. */
+function present<name extends string, value>(name: name, value: value | undefined): { [key in name]?: value } {
+  return (value === undefined ? {} : { [name]: value }) as { [key in name]?: value };
+}
+
+function parseDeposit(read: Reader): VoucherDeposit {
   const action = read.raw("action");
   if (action !== "open" && action !== "topUp") {
     throw new MalformedError("payload", "deposit.action is neither open nor topUp");
@@ -310,19 +329,6 @@ function parseDeposit(payload: Reader): VoucherDeposit {
 
 function parseSigner(read: Reader): Address {
   return read.raw("authorizedSigner") === undefined ? zeroAddress : read.address("authorizedSigner");
-}
-
-function parseStatement(read: Reader): Statement {
-  return {
-    channelId: read.bytes32("channelId"),
-    cumulativeAmount: read.amount("cumulativeAmount"),
-    signature: read.signature("signature"),
-  };
-}
-
-/** A member that is left out where there is nothing to say. */
-function present<name extends string, value>(name: name, value: value | undefined): { [key in name]?: value } {
-  return (value === undefined ? {} : { [name]: value }) as { [key in name]?: value };
 }
 
 function parseFunding(read: Reader): Funding {
