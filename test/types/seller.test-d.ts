@@ -3,6 +3,7 @@ import { expectTypeOf } from "expect-type";
 
 import type { ChannelRecord, Hold, HoldRefusal, HoldResult, Ledger } from "../../sdk/src/ledger/index.ts";
 import {
+  type ChargeOptions,
   createGateway,
   type Gateway,
   type Offer,
@@ -18,6 +19,12 @@ import {
 type Hex = `0x${string}`;
 type Handler = (request: Request) => Promise<Response>;
 
+expectTypeOf<Offer["charge"]>().toEqualTypeOf<boolean | undefined>();
+expectTypeOf<createGateway.Parameters["charge"]>().toEqualTypeOf<ChargeOptions | undefined>();
+expectTypeOf<ChargeOptions>().toEqualTypeOf<{
+  readonly minAmount?: bigint | undefined;
+  readonly settle?: "after" | "before" | undefined;
+}>();
 expectTypeOf(createGateway).parameters.toEqualTypeOf<[createGateway.Parameters]>();
 expectTypeOf(createGateway).returns.resolves.toEqualTypeOf<Gateway>();
 expectTypeOf<Gateway["charge"]>().toEqualTypeOf<(request: Request, offer: Offer, work: Work) => Promise<Response>>();
