@@ -225,7 +225,10 @@ export function createTickAccount(parameters: {
       return hold.key as bigint;
     },
 
-    seal: () => mark(() => holds.running().filter(({ key }) => key === undefined)),
+    async seal() {
+      const isRunning = ({ key }: TickHold): boolean => key === undefined;
+      if (!isWritten() || holds.running().some(isRunning)) await mark(() => holds.running().filter(isRunning));
+    },
 
     async rest() {
       const wasUsed = isUsed;
