@@ -180,7 +180,7 @@ async function askSeller(
       continue;
     }
     // An old challenge is answered by a fresh one.
-    const fresh = takeOffer(session, actionCall, response);
+    const fresh = await takeOffer(session, actionCall, response);
     if (response.status !== 402 || !fresh) return undefined;
     challenge = fresh.challenge;
   }

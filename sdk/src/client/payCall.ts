@@ -207,7 +207,7 @@ async function adapt(
   const contract = offer.request.escrowContract;
   switch (problem.code) {
     case "challenge-not-found": {
-      const fresh = takeOffer(session, call, response);
+      const fresh = await takeOffer(session, call, response);
       if (!fresh) return undefined;
       const price = startingPriceOf(fresh, call);
       // Where it was served, the seller knows it by its key, whatever statement comes with it.

@@ -1,3 +1,4 @@
+export type { Charge, ChargeLedger, ChargeRef, HoldChargeResult, KnownCharge } from "./charge.ts";
 export * from "./ledger.ts";
 export { LedgerUnavailableError } from "./assembleLedger.ts";
 export {

@@ -5,6 +5,7 @@ import type { ConditionPolicy } from "../protocol/rules/newPayments.ts";
 import type { StandingPayment, StatedPayment } from "../protocol/rules/statement.ts";
 import type { StatementRefusal } from "../protocol/rules/statementRefusal.ts";
 import type { Terms } from "../protocol/terms.ts";
+import type { ChargeLedger } from "./charge.ts";
 
 /** What the chain says of a channel. Amounts in base units. */
 export type ChainState = {
@@ -243,7 +244,7 @@ export type Maintenance = {
  * Each method rejects with {@link InvalidFieldError} where an amount is no `bigint` of 128 bits or an id no 32 bytes, and
  * with {@link LedgerUnavailableError} where a durable ledger could not write: then nothing has changed.
  */
-export type Ledger = {
+export type Ledger = ChargeLedger & {
   /** Whose it is, where it is bound to one seller. */
   readonly owner: LedgerOwner | undefined;
 
@@ -392,8 +393,8 @@ export type Ledger = {
   releaseLease(lease: { name: string; holder: string }): Promise<void>;
 
   /**
-   * Ends what ended processes hold, and forgets the purchases of channels that were finalized long ago. A ledger
-   * that others may share does it by itself when it is opened and from time to time.
+   * Ends what ended processes hold, and forgets the purchases of channels that were finalized long ago, and charges
+   * that were settled a day ago. A ledger that others may share does it by itself when it is opened and from time to time.
    *
    * @returns How many of each.
    */

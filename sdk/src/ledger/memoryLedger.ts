@@ -3,6 +3,7 @@ import type { Address, Hex } from "viem";
 import type { DroppedPayment } from "../protocol/rules/statement.ts";
 import { assembleLedger, defaultRetention } from "./assembleLedger.ts";
 import type { Answer, ChannelRecord, Ledger, Purchase, SavedTransaction } from "./ledger.ts";
+import { createMemoryCharges } from "./memoryCharges.ts";
 import type { Lease, StatementRef, Store } from "./store.ts";
 
 /**
@@ -55,6 +56,8 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
   }
 
   return {
+    ...createMemoryCharges(),
+
     channel: (channelId) => entries.get(channelId)?.row,
     putChannel(row) {
       const entry = entries.get(row.channelId);

@@ -5,6 +5,7 @@ import { SubfenError } from "../errors.ts";
 import { addEvidence } from "../protocol/rules/addEvidence.ts";
 import type { AcceptedStatement } from "../protocol/rules/statement.ts";
 import { setWork } from "../protocol/rules/setWork.ts";
+import type { ChargeRef } from "./charge.ts";
 import { availableOn, decideClose, decideHold, decideRepeat, endingOf } from "./decideHold.ts";
 import { type Acceptance, judgeOnChannel } from "./judgeOnChannel.ts";
 import type {
@@ -31,8 +32,12 @@ import { markKey } from "./tickKey.ts";
 export class UnknownHoldError extends SubfenError {
   override readonly name = "UnknownHoldError";
 
-  constructor({ channelId, cumulativeAmount }: StatementRef) {
-    super(`The statement over ${cumulativeAmount} on channel ${channelId} holds nothing.`, {
+  constructor(ref: StatementRef | ChargeRef) {
+    const what =
+      "nonce" in ref
+        ? `The authorization ${ref.nonce} of ${ref.payer}`
+        : `The statement over ${ref.cumulativeAmount} on channel ${ref.channelId}`;
+    super(`${what} holds nothing.`, {
       code: "unknown-hold",
       metaMessages: ["Each hold is captured or released once, by the process that made it and while that lives."],
     });

@@ -86,6 +86,13 @@ export { computeTaskId, escrowDomain, type EscrowLocation, type Task } from "./t
 export { type Terms, voucherSigner } from "./terms.ts";
 export type { SigningAccount, TypedData } from "./typedMessage.ts";
 export {
+  chargeAuthorizationNonce,
+  hashTransferWithAuthorization,
+  signTransferWithAuthorization,
+  type TransferWithAuthorization,
+  transferWithAuthorizationType,
+} from "./transferWithAuthorization.ts";
+export {
   attestationDomain,
   type AttestationLocation,
   hashVerdict,

@@ -3,8 +3,9 @@ import { isSubfenError } from "../errors.ts";
 import { requiredOn } from "../ledger/decideHold.ts";
 import type { HoldResult, ProofRefusal } from "../ledger/ledger.ts";
 import { explainStatementRefusal, type StatementRefusal } from "../protocol/rules/statementRefusal.ts";
+import type { Challenge } from "../wire/challenge.ts";
 import type { Json } from "../wire/encoding.ts";
-import { type ProblemCode, problemResponse } from "../wire/problem.ts";
+import { type ProblemCode, problemResponse, statusOf } from "../wire/problem.ts";
 import type { Statement } from "../wire/session.ts";
 import { ProblemError } from "./seller.ts";
 
@@ -12,30 +13,33 @@ import { ProblemError } from "./seller.ts";
  * Answers what was thrown.
  *
  * @param error - What was thrown.
- * @param challenge - Makes the headers of a fresh challenge, for a 402.
+ * @param challenge - Makes fresh challenges, for a 402.
  * @param report - Told what the buyer is not.
  */
 export function toProblemResponse(
   error: unknown,
-  challenge: () => Record<string, string>,
+  challenge: () => readonly Challenge[],
   report: (error: unknown) => void,
 ): Response {
+  const answer = (code: ProblemCode, detail: string, members: Record<string, Json> = {}): Response => {
+    const { retryAfter } = members;
+    return problemResponse(code, detail, {
+      members,
+      challenges: statusOf(code) === 402 ? challenge() : [],
+      headers: typeof retryAfter === "number" ? { "retry-after": String(retryAfter) } : {},
+    });
+  };
   if (error instanceof ProblemError) {
-    const headers: Record<string, string> = problemResponse(error.problem, "").status === 402 ? challenge() : {};
-    const { retryAfter } = error.members;
-    if (typeof retryAfter === "number") headers["retry-after"] = String(retryAfter);
     if (error.cause !== undefined) report(error.cause);
-    return problemResponse(error.problem, error.shortMessage, { members: error.members, headers });
+    return answer(error.problem, error.shortMessage, error.members);
   }
-  if (isSubfenError(error, "unpriceable-request")) return problemResponse("unpriceable-request", error.message);
+  if (isSubfenError(error, "unpriceable-request")) return answer("unpriceable-request", error.message);
   if (isSubfenError(error, "malformed")) {
     const isCredential = error.shortMessage.startsWith("The credential");
-    return isCredential
-      ? problemResponse("malformed-credential", error.shortMessage, { headers: challenge() })
-      : problemResponse("malformed-payload", error.shortMessage);
+    return answer(isCredential ? "malformed-credential" : "malformed-payload", error.shortMessage);
   }
   report(error);
-  return problemResponse("seller-failed", "The seller failed to handle the payment. Nothing was charged.");
+  return answer("seller-failed", "The seller failed to handle the payment. Nothing was charged.");
 }
 
 /** Tells why the ledger reserved nothing, with the numbers that the buyer needs. */

@@ -1,9 +1,16 @@
 import { isAddressEqual } from "viem/utils";
 
+import { endingOf } from "../ledger/decideHold.ts";
 import type { ProofResult } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
-import { formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
+import {
+  formatSessionRequest,
+  parseSessionPayload,
+  parseSessionRequest,
+  type SessionPayload,
+  type VoucherDeposit,
+} from "../wire/session.ts";
 import { createChannelSignal } from "./channelSignal.ts";
 import { createClosing } from "./closing.ts";
 import { createConditions, type GatewayProof } from "./conditions.ts";
@@ -13,8 +20,9 @@ import type { Offer } from "./gateway.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createReceipts } from "./receipts.ts";
 import { createReceiptSigner } from "./receiptSigner.ts";
-import type { Scheme } from "./scheme.ts";
-import { ProblemError, type Seller } from "./seller.ts";
+import { toRefusal } from "./refusals.ts";
+import type { Exchange, Scheme } from "./scheme.ts";
+import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
 import { createTickAccounts } from "./ticks/tickAccounts.ts";
 import { createTickSelling } from "./ticks/tickSelling.ts";
@@ -28,6 +36,8 @@ export type SessionScheme = Scheme & {
   /** The same, for the last time. */
   close(): Promise<void>;
 };
+
+type ActionPayload<action> = Extract<SessionPayload, { action: action }>;
 
 /**
  * Makes the scheme by which requests are paid from a channel (draft-evm-session-00; docs/http.md).
@@ -77,11 +87,35 @@ export async function createSessionScheme(
     }
   }
 
+  async function open(exchange: Exchange, payload: ActionPayload<"open">): Promise<Response> {
+    const { channel, txHash } = await funding.open(payload, exchange.source);
+    channels.note(channel.channelId);
+    // A statement of zero buys nothing: it only opens.
+    if (payload.cumulativeAmount === 0n) return selling.acknowledge(exchange.challenge.id, channel, txHash);
+    return selling.sell(exchange, payload);
+  }
+
+  /** Tops a channel up for a voucher that needs it. One that would be refused all the same costs the seller no gas. */
+  async function topUpFor(offer: Offer, voucher: ActionPayload<"voucher">, deposit: VoucherDeposit): Promise<void> {
+    const { channelId, cumulativeAmount } = voucher;
+    const channel = await channels.read(channelId);
+    const stated = conditions.toConditional(offer, voucher);
+    if (stated) conditions.requireStatement(channel, voucher, stated);
+    else requireStatement(seller, channel.terms, voucher);
+    const ending = endingOf(channel);
+    if (ending) throw toRefusal({ kind: "refused", reason: ending, channel }, voucher, 0n);
+    const { value: additionalDeposit } = deposit.funding.authorization;
+    if (cumulativeAmount > channel.deposit + additionalDeposit) {
+      throw toRefusal({ kind: "refused", reason: "amount-exceeds-deposit", channel }, voucher, 0n);
+    }
+    await funding.topUp({ ...deposit, action: "topUp", channelId, additionalDeposit });
+  }
+
   return {
     intent: "session",
 
     ask(offer, amount) {
-      return formatSessionRequest({
+      const request = formatSessionRequest({
         amount,
         currency: token,
         recipient: payee,
@@ -95,20 +129,17 @@ export async function createSessionScheme(
         pricing: offer.price.pricing,
         ...conditions.offered(offer),
       });
+      return { request };
     },
 
     async respond(exchange) {
       const { challenge, offer } = exchange;
+      exchange.requireFresh();
       requireSameOffer(challenge.request, offer);
       const payload = parseSessionPayload(exchange.payload);
       switch (payload.action) {
-        case "open": {
-          const { channel, txHash } = await funding.open(payload, exchange.source);
-          channels.note(channel.channelId);
-          // A statement of zero buys nothing: it only opens.
-          if (payload.cumulativeAmount === 0n) return selling.acknowledge(challenge.id, channel, txHash);
-          return selling.sell(exchange, payload);
-        }
+        case "open":
+          return open(exchange, payload);
         case "topUp": {
           const { channel, txHash } = await funding.topUp(payload);
           return selling.acknowledge(challenge.id, channel, txHash);
@@ -117,8 +148,12 @@ export async function createSessionScheme(
           const { channel, txHash } = await closing.close(payload);
           return selling.acknowledge(challenge.id, channel, txHash);
         }
-        case "voucher":
+        case "voucher": {
+          const { deposit } = payload;
+          if (deposit?.action === "open") return open(exchange, { ...payload, ...deposit });
+          if (deposit) await topUpFor(offer, payload, deposit);
           return selling.sell(exchange, payload);
+        }
         case "tick":
           if (sellByTick) return sellByTick(exchange, payload);
           throw new ProblemError("ticks-not-offered", "The seller takes no ticks. Pay by vouchers.");

@@ -1,3 +1,4 @@
+import { type Challenge, formatChallenge } from "./challenge.ts";
 import { canonicalize, isObject, type Json } from "./encoding.ts";
 
 const sessionProblems = "https://paymentauth.org/problems/session/";
@@ -9,6 +10,9 @@ const problems = {
   "payment-required": [coreProblems, 402, "Payment Required"],
   "malformed-credential": [coreProblems, 402, "Malformed Credential"],
   "method-unsupported": [coreProblems, 400, "Payment Method Unsupported"],
+  "invalid-challenge": [coreProblems, 402, "Invalid Challenge"],
+  "payment-expired": [coreProblems, 402, "Payment Expired"],
+  "verification-failed": [coreProblems, 402, "Verification Failed"],
   "invalid-signature": [sessionProblems, 402, "Invalid Signature"],
   "signer-mismatch": [sessionProblems, 402, "Signer Mismatch"],
   "amount-exceeds-deposit": [sessionProblems, 402, "Amount Exceeds Deposit"],
@@ -22,7 +26,6 @@ const problems = {
   "unpriceable-request": [ownProblems, 400, "Unpriceable Request"],
   "body-too-large": [ownProblems, 413, "Body Too Large"],
   "deposit-too-small": [ownProblems, 402, "Deposit Too Small"],
-  "channel-unsuitable": [ownProblems, 402, "Channel Unsuitable"],
   "channel-closing": [ownProblems, 409, "Channel Closing"],
   "request-in-progress": [ownProblems, 409, "Request In Progress"],
   "statement-used": [ownProblems, 409, "Statement Used"],
@@ -61,6 +64,11 @@ const problems = {
   "chain-unreachable": [ownProblems, 503, "Chain Unreachable"],
 } as const satisfies Record<string, readonly [string, number, string]>;
 
+/** @returns The status that a problem is answered with. @internal */
+export function statusOf(code: ProblemCode): number {
+  return problems[code][1];
+}
+
 /** The stable name of a problem; also the last part of its type. */
 export type ProblemCode = keyof typeof problems;
 
@@ -80,27 +88,38 @@ export type Problem = {
  * @param code - Which problem.
  * @param detail - What happened and what to do, for people.
  * @param options.members - Numbers and ids to add to the body.
- * @param options.headers - Headers to add, such as a fresh challenge.
+ * @param options.challenges - How to pay. They stand in `WWW-Authenticate`, and in the body as well for clients behind
+ * something that drops or renames that header.
+ * @param options.headers - Headers to add.
  * @returns The response, never to be cached.
  */
 export function problemResponse(
   code: ProblemCode,
   detail: string,
-  options: { members?: Record<string, Json>; headers?: Record<string, string> } = {},
+  options: {
+    members?: Record<string, Json>;
+    challenges?: readonly Challenge[];
+    headers?: Record<string, string>;
+  } = {},
 ): Response {
   const [base, status, title] = problems[code];
+  const { members, challenges = [] } = options;
   const body = {
     type: `${base}${code}`,
     title,
     status,
     detail,
-    ...options.members,
+    ...members,
+    challenges: challenges.length === 0 ? undefined : challenges,
     error: { message: detail, type: "payment_error", code, param: null },
   };
-  return new Response(canonicalize(body), {
-    status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...options.headers },
+  const headers = new Headers({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    ...options.headers,
   });
+  if (challenges.length > 0) headers.set("www-authenticate", challenges.map(formatChallenge).join(", "));
+  return new Response(canonicalize(body), { status, headers });
 }
 
 /**

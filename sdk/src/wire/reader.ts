@@ -67,5 +67,16 @@ export function reader(what: string, value: Record<string, unknown>) {
       if (isDecimal && BigInt(member) < 2n ** 256n) return BigInt(member);
       throw new MalformedError(what, `${name} is not a decimal string of at most 256 bits`);
     },
+    chainId(name: string): number {
+      const member = raw(name);
+      if (typeof member === "number" && Number.isSafeInteger(member) && member > 0) return member;
+      throw new MalformedError(what, `${name} is not a number of a chain`);
+    },
+    strings(name: string): readonly string[] | undefined {
+      const member = raw(name);
+      if (member === undefined) return undefined;
+      if (Array.isArray(member) && member.every((item) => typeof item === "string")) return member;
+      throw new MalformedError(what, `${name} is not a list of strings`);
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { describeAccounts } from "./accounts.ts";
 import { createBench, type CreateLedger } from "./bench.ts";
 import { describeChain } from "./chain.ts";
+import { describeCharges } from "./charges.ts";
 import { describeChannels } from "./channels.ts";
 import { describeClosings } from "./closings.ts";
 import { describeConditional } from "./conditional.ts";
@@ -27,5 +28,6 @@ export function describeLedger(name: string, create: CreateLedger): void {
     describeKeeping(bench);
     describeConditional(bench);
     describeAccounts(bench);
+    describeCharges(bench);
   });
 }

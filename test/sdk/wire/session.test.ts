@@ -378,10 +378,10 @@ describe("formatSessionRequest and parseSessionRequest", () => {
     }
     for (const value of badHex(20)) refuses(withDetail("escrowContract", value), "escrowContract is not an address.");
     for (const value of [undefined, null, "31337", 1.5, 2 ** 53, -1, 0]) {
-      refuses(withDetail("chainId", value), "methodDetails.chainId is not a number");
+      refuses(withDetail("chainId", value), "chainId is not a number");
     }
     for (const value of ["hash", [1], [null], {}]) {
-      refuses(withDetail("credentialTypes", value), "methodDetails.credentialTypes is not a list of strings.");
+      refuses(withDetail("credentialTypes", value), "credentialTypes is not a list of strings.");
     }
     for (const value of [5, "-1", "1.5"])
       refuses(withDetail("minVoucherDelta", value), "minVoucherDelta is not a decimal");

@@ -116,6 +116,37 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+
+  "0003-charges": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("charges")
+        .addColumn("payer", "blob", (column) => column.notNull())
+        .addColumn("nonce", "blob", (column) => column.notNull())
+        .addColumn("authorization", "text", (column) => column.notNull())
+        .addColumn("blockNumber", "blob", (column) => column.notNull())
+        .addColumn("status", "integer", (column) => column.notNull())
+        .addColumn("txHash", "blob")
+        .addColumn("heldAt", "integer", (column) => column.notNull())
+        .addColumn("instance", "integer", (column) => column.notNull())
+        .addPrimaryKeyConstraint("charges_key", ["payer", "nonce"])
+        .modifyEnd(sql`strict, without rowid`)
+        .execute();
+      await sql`create index charges_held on charges (instance) where status = 0`.execute(db);
+      await sql`create index charges_earned on charges (heldAt) where status = 2`.execute(db);
+      await sql`create index charges_settled on charges (heldAt) where status = 3`.execute(db);
+      await db.schema
+        .createTable("chargeAnswers")
+        .addColumn("payer", "blob", (column) => column.notNull())
+        .addColumn("nonce", "blob", (column) => column.notNull())
+        .addColumn("status", "integer", (column) => column.notNull())
+        .addColumn("headers", "text", (column) => column.notNull())
+        .addColumn("body", "blob", (column) => column.notNull())
+        .addPrimaryKeyConstraint("chargeAnswers_key", ["payer", "nonce"])
+        .modifyEnd(sql`strict`)
+        .execute();
+    },
+  },
 };
 
 /**

@@ -5,6 +5,7 @@ import { stringify } from "../../bigints.ts";
 import type { DroppedPayment } from "../../protocol/rules/statement.ts";
 import type { ChannelRecord, LedgerPayment, Purchase, SavedTransaction } from "../ledger.ts";
 import type { StatementRef, Store } from "../store.ts";
+import { createChargeTables } from "./chargeTables.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
 import type { Instances } from "./instances.ts";
 
@@ -76,6 +77,7 @@ export function createSqliteStore(
   { keep, keepBytes }: { keep: number; keepBytes: number },
 ): SqliteStore {
   let group: Map<Hex, Entry> | undefined;
+  const { releaseHeldBy, ...charges } = createChargeTables(database, instances.own);
   const selectChannels = `SELECT id, channelId, terms, ${channelColumns.join(", ")} FROM channels`;
   const sql = {
     channel: database.prepare(`${selectChannels} WHERE channelId = ?`),
@@ -162,6 +164,8 @@ export function createSqliteStore(
   }
 
   return {
+    ...charges,
+
     begin() {
       group = new Map();
     },
@@ -276,6 +280,7 @@ export function createSqliteStore(
     takeAbandoned: () =>
       instances.takeEnded().flatMap((ended) => {
         sql.dropLeasesOf.run(ended);
+        releaseHeldBy(ended);
         const rows = sql.heldBy.all(ended) as { channelId: Uint8Array; statement: Uint8Array }[];
         return rows.map(({ channelId, statement }): StatementRef => ({
           channelId: decodeHex(channelId),
