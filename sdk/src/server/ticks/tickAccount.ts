@@ -130,6 +130,8 @@ export function createTickAccount(parameters: {
     });
   }
 
+  /** Requests that are held here and not by the ledger. */
+  const running = (): TickHold[] => holds.running().filter(({ key }) => key === undefined);
   const isWritten = (): boolean => marked === reader.known && charged === 0n;
 
   return {
@@ -226,8 +228,7 @@ export function createTickAccount(parameters: {
     },
 
     async seal() {
-      const isRunning = ({ key }: TickHold): boolean => key === undefined;
-      if (!isWritten() || holds.running().some(isRunning)) await mark(() => holds.running().filter(isRunning));
+      if (!isWritten() || running().length > 0) await mark(running);
     },
 
     async rest() {
