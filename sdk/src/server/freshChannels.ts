@@ -25,9 +25,19 @@ export type FreshChannels = {
  */
 export function createFreshChannels(seller: Seller, recheckAfter: number): FreshChannels {
   const { ledger, now } = seller;
+  /** Those read lately, the longest ago first: of all others nothing need be known. */
   const checkedAt = new Map<Hex, number>();
-  const note = (channelId: Hex): void => void checkedAt.set(channelId, now());
+  const isFresh = (time: number): boolean => now() - time < recheckAfter * 1000;
   const forget = (channelId: Hex): void => void checkedAt.delete(channelId);
+
+  function note(channelId: Hex): void {
+    for (const [old, time] of checkedAt) {
+      if (isFresh(time)) break;
+      checkedAt.delete(old);
+    }
+    checkedAt.delete(channelId);
+    checkedAt.set(channelId, now());
+  }
 
   return {
     note,
@@ -39,7 +49,7 @@ export function createFreshChannels(seller: Seller, recheckAfter: number): Fresh
         throw new ProblemError("channel-not-found", detail, { channelId });
       }
       const last = checkedAt.get(channelId);
-      if (last !== undefined && now() - last < recheckAfter * 1000) return channel;
+      if (last !== undefined && isFresh(last)) return channel;
       note(channelId);
       try {
         return (await ledger.updateChain(channelId, await readChain(seller, channelId))) ?? channel;
