@@ -1,5 +1,6 @@
 // `npm run bench`: how fast we are beside the peers' published packages. `--quick` takes a minute and is run for its checks:
-// that everyone answers, and that the sums are exact. `--only a,b` measures some. See bench/contender.ts.
+// that everyone answers, and that the sums are exact. `--only a,b` measures some, `--profile FOLDER`
+// writes a CPU profile of each server. See bench/contender.ts.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -9,8 +10,13 @@ import { measureDisk } from "./disk.ts";
 import { formatResults } from "./results.ts";
 import { type Length, runRounds } from "./rounds.ts";
 
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, only: { type: "string" } } });
-const length: Length = values.quick ? { rounds: 1, seconds: 0.5, buyers: 16 } : { rounds: 5, seconds: 4, buyers: 64 };
+const { values } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, only: { type: "string" }, profile: { type: "string" } },
+});
+const flags = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
+const length: Length = values.quick
+  ? { rounds: 1, seconds: 0.5, buyers: 16, flags }
+  : { rounds: 5, seconds: 4, buyers: 64, flags };
 const all = Object.keys(contenders) as ContenderName[];
 const names = values.only === undefined ? all : all.filter((name) => values.only?.split(",").includes(name));
 

@@ -15,7 +15,13 @@ export type Measured = Round & {
 };
 
 /** How long a run is. */
-export type Length = { readonly rounds: number; readonly seconds: number; readonly buyers: number };
+export type Length = {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly buyers: number;
+  /** Node's flags for the servers, such as those of its profiler. */
+  readonly flags: readonly string[];
+};
 
 /**
  * Measures the contenders in turn, so that whatever else the machine does falls on all of them: each round is a number of
@@ -37,7 +43,7 @@ export async function runRounds(
   const results = new Map<ContenderName, Measured[]>(names.map((name) => [name, []]));
   try {
     for (const name of names) {
-      const server = startWorker("server.ts", [name, String(length.buyers), folder]);
+      const server = startWorker("server.ts", [name, String(length.buyers), folder], length.flags);
       servers.set(name, server);
       const { port } = await server.hear<{ port: number }>();
       await order(generator, { do: "prepare", name, port, buyers: length.buyers });
