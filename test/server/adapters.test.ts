@@ -33,18 +33,19 @@ async function serveApp(app: Hono): ReturnType<typeof serve> {
   };
 }
 
+const noMeter = { add: () => undefined };
 const adapters: Record<string, (gateway: Gateway, offer: Offer, work: Work) => ReturnType<typeof serve>> = {
   "node:http": (gateway, offer, work) => serve(gateway.protect(offer, work)),
   Hono: (gateway, offer, work) => {
     const app = new Hono();
-    app.all("*", paid(gateway, offer), (context) => work(context.req.raw));
+    app.all("*", paid(gateway, offer), (context) => work(context.req.raw, noMeter));
     app.onError((_error, context) => context.text("failed", 500));
     return serveApp(app);
   },
   "Hono, mounted below other middleware": (gateway, offer, work) => {
     const inner = new Hono();
     inner.use("*", paid(gateway, offer));
-    inner.all("*", (context) => work(context.req.raw));
+    inner.all("*", (context) => work(context.req.raw, noMeter));
     const app = new Hono();
     app.use("*", async (context, next) => {
       await next();
@@ -348,7 +349,7 @@ describe("an OpenAI client that cannot pay", () => {
     expect(unpaid.status).to.equal(402);
     expect(unpaid.code).to.equal("payment-required");
     expect(unpaid.type).to.equal("payment_error");
-    expect(unpaid.message).to.match(/^402 This request costs at most \d+ base units\. Pay it by the Payment scheme/);
+    expect(unpaid.message).to.match(/^402 This request needs \d+ base units\. Pay it by the Payment scheme/);
 
     const unpriceable = await ask(-1);
     expect(unpriceable.status).to.equal(400);

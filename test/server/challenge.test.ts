@@ -84,6 +84,7 @@ describe("the gateway's challenge", () => {
         feePayer: true,
         credentialTypes: ["authorization", "hash"],
         minVoucherDelta: 0n,
+        receiptSigner: world.seller.address.toLowerCase(),
         pricing: { unit: "request", amount: String(price) },
       });
       const lifetime = Date.parse(challenge.expires!) - Date.now();

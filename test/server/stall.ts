@@ -114,11 +114,11 @@ export async function openStall(
     /** Does the work; replace it. */
     work: (async (request) => new Response(`did ${await request.text()}`)) as Work,
   };
-  const work: Work = async (request) => {
+  const work: Work = async (request, meter) => {
     const { pathname, search } = new URL(request.url);
     const body = await request.clone().text();
     worked.push({ method: request.method, path: pathname + search, body, headers: request.headers });
-    return stall.work(request);
+    return stall.work(request, meter);
   };
   const offer = options.offer ?? { price: pricePerRequest(price) };
   const server = await (options.serve ?? ((served, sold, done) => serve(served.protect(sold, done))))(

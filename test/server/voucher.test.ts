@@ -42,7 +42,7 @@ describe("a voucher", () => {
     expect(reply.status).to.equal(200);
     expect(reply.text).to.equal("did x");
     expect(reply.headers.get("cache-control")).to.equal("private");
-    const { timestamp, ...rest } = reply.receipt!;
+    const { timestamp, proof, ...rest } = reply.receipt!;
     expect(rest).to.deep.equal({
       challengeId: challenge.id,
       channelId: channel.channelId,
@@ -53,6 +53,7 @@ describe("a voucher", () => {
       held: 0n,
     });
     expect(Math.abs(Date.parse(timestamp) - Date.now())).to.be.lessThan(5000);
+    expect(proof).to.include.keys("signature", "statementHash", "requestHash", "responseHash", "issuedAt");
     expect(stall.worked.map(({ body }) => body)).to.deep.equal(["x"]);
   });
 

@@ -204,7 +204,7 @@ describe("the work that is paid for", () => {
       });
     }
 
-    for (const bad of ["", "not json", "[]", '{"max_tokens":-1}', '{"n":0.5}', '{"stream":true}']) {
+    for (const bad of ["", "not json", "[]", '{"max_tokens":-1}', '{"n":0.5}', '{"stream":true,"n":-1}']) {
       it(`is not begun for the body ${JSON.stringify(bad)}, which has no price`, async () => {
         const reply = await metered.buy(own, 1000n, { body: bad });
         expect(reply.status).to.equal(400);

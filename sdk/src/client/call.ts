@@ -1,3 +1,4 @@
+import { untilAborted } from "../untilAborted.ts";
 import { bytesToBase64Url } from "../wire/encoding.ts";
 
 /** One call as it can be sent again and again: its body is in memory. */
@@ -102,24 +103,4 @@ export async function identityOf(call: Call): Promise<string> {
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   const time = new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
   return signal ? untilAborted(time, signal) : time;
-}
-
-/**
- * Waits for work that goes on even if the caller gives up.
- *
- * @param work - What to wait for.
- * @param signal - Rejects with its reason when it is aborted.
- */
-export async function untilAborted<value>(work: Promise<value>, signal: AbortSignal): Promise<value> {
-  signal.throwIfAborted();
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason instanceof Error ? signal.reason : new DOMException("Aborted", "AbortError"));
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener("abort", onAbort);
-  }
 }

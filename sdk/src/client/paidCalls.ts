@@ -1,5 +1,6 @@
 import type { Statement } from "../wire/session.ts";
-import { type Call, untilAborted } from "./call.ts";
+import { untilAborted } from "../untilAborted.ts";
+import type { Call } from "./call.ts";
 
 /** What is kept of a call that a statement was signed for. Ceiling in base units. */
 export type PaidCallState = {

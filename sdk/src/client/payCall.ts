@@ -2,12 +2,13 @@ import type { Hex } from "viem";
 
 import { min } from "../bigints.ts";
 import { formatYuan } from "../protocol/amounts.ts";
+import { untilAborted } from "../untilAborted.ts";
 import { formatCredential } from "../wire/credential.ts";
 import { ceilingOf } from "../wire/pricing.ts";
 import { type Problem, readProblem } from "../wire/problem.ts";
 import { formatSessionPayload } from "../wire/session.ts";
 import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
-import { type Call, complete, identityOf, pause, send, untilAborted } from "./call.ts";
+import { type Call, complete, identityOf, pause, send } from "./call.ts";
 import { AnswerPendingError, PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
 import { fund } from "./funding.ts";
 import type { PaidCall } from "./paidCalls.ts";

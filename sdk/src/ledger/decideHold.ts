@@ -47,6 +47,11 @@ export function availableOn(channel: Pick<ChannelRecord, "accepted" | "deposit" 
   return min(channel.accepted, channel.deposit) - channel.spent - channel.held;
 }
 
+/** @returns The total that has to be accepted on a channel before this much more can be reserved; base units. */
+export function requiredOn(channel: Pick<ChannelRecord, "spent" | "held">, more: bigint): bigint {
+  return channel.spent + channel.held + more;
+}
+
 /** Whether a channel serves nothing new. */
 export function isEnding(channel: ChannelRecord): boolean {
   return channel.closing || channel.retired || channel.finalized || channel.closeRequestedAt !== 0;

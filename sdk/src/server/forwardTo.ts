@@ -1,5 +1,4 @@
 import { SubfenError } from "../errors.ts";
-import type { Work } from "./gateway.ts";
 
 /** The upstream answered something about the seller's own access to it, which is not the caller's business. */
 export class UpstreamRefusedError extends SubfenError {
@@ -82,7 +81,7 @@ const upstreamHeaders = [
 export function forwardTo(
   upstream: string,
   options: { headers?: Record<string, string>; timeout?: number } = {},
-): Work {
+): (request: Request) => Promise<Response> {
   const { headers: added = {}, timeout = 120_000 } = options;
   const base = new URL(upstream);
   return async (request) => {

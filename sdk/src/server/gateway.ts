@@ -6,7 +6,7 @@ import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
-import type { Price } from "./price.ts";
+import { type Price, startingPrice, type WorkMeter } from "./price.ts";
 import { toProblemResponse } from "./refusals.ts";
 import { readBody } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
@@ -19,10 +19,15 @@ export type Offer = {
   readonly price: Price;
   /** For people, shown in the challenge. Any text. */
   readonly description?: string | undefined;
+  /** Which answers are charged for; those with a status from 200 to 399 by default. */
+  readonly succeeds?: ((response: Response) => boolean) | undefined;
 };
 
-/** Does the work that was paid for. The request comes without its payment credential; its signal tells when to stop. */
-export type Work = (request: Request) => Response | Promise<Response>;
+/**
+ * Does the work that was paid for. The request comes without its payment credential; its signal tells when to stop. The
+ * meter is for prices of {@link priceUpTo}.
+ */
+export type Work = (request: Request, meter: WorkMeter) => Response | Promise<Response>;
 
 /** A seller's side of HTTP 402: nothing is served unpaid, nothing that failed is charged. */
 export type Gateway = {
@@ -32,8 +37,9 @@ export type Gateway = {
    *
    * @param request - The request.
    * @param offer - What it costs.
-   * @param work - Does the work once its ceiling is held. An answer below 400 is charged as metered, any other answer,
-   * any exception and work that takes too long cost the buyer nothing.
+   * @param work - Does the work once its ceiling is held. A successful answer is charged as metered; any other answer,
+   * any exception and work that takes too long cost the buyer nothing. Answers that are metered as they flow are handed on
+   * so, paused where they are not paid further.
    * @returns The response; this never rejects.
    */
   charge(request: Request, offer: Offer, work: Work): Promise<Response>;
@@ -82,7 +88,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const { seller, gracePeriod, settling, report, close } = await openSeller({ ...parameters, now });
-  const schemes = [createSessionScheme(seller, parameters, { gracePeriod, report })];
+  const schemes = [await createSessionScheme(seller, parameters, { gracePeriod, report })];
   const channelStatus = createChannelStatus(seller);
 
   /** Every way to pay for this, in one header (RFC 9110 section 11.6.1). */
@@ -108,16 +114,16 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     if (request.method === "OPTIONS") return new Response(null, { status: 204 });
     const body = await readBody(request, maxBody);
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
-    const ceiling = (): bigint =>
+    const start = (): bigint =>
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
         ? 0n
-        : offer.price.ceiling(body);
-    const challenges = (): Record<string, string> => challengesFor(offer, ceiling());
+        : startingPrice(offer.price, body);
+    const challenges = (): Record<string, string> => challengesFor(offer, start());
     try {
       const credential = parseCredential(request.headers.get("authorization"));
       if (credential) return await pay({ request, body, offer, work, source: undefined, ...credential });
-      const amount = ceiling();
-      const detail = `This request costs at most ${amount} base units. Pay it by the Payment scheme, method evm.`;
+      const amount = start();
+      const detail = `This request needs ${amount} base units. Pay it by the Payment scheme, method evm.`;
       return problemResponse("payment-required", detail, {
         members: { amount: String(amount) },
         headers: challenges(),

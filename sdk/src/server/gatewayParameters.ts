@@ -2,6 +2,7 @@ import type { Address } from "viem";
 
 import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { SigningAccount } from "../protocol/typedMessage.ts";
 import type { SettlerOptions } from "./settler.ts";
 
 /** What a gateway is made of. */
@@ -51,6 +52,13 @@ export type GatewayParameters = {
   challengeLifetime?: number;
   /** Milliseconds the work may take: at most half the contract's grace period, which is the default. */
   workTimeout?: number;
+  /** Milliseconds a stream waits for its next payment before it ends; 30,000 by default. */
+  paymentTimeout?: number;
+  /**
+   * Signs receipts: an account of `createFastAccount` takes a tenth of the time. The client's account by default, where
+   * that signs by itself; `false` where receipts are not signed.
+   */
+  receiptAccount?: SigningAccount | false;
   /** Milliseconds a closing waits for the channel's running requests; 30,000 by default. */
   drainTimeout?: number;
   /** Bytes of a request's body; 4 MiB by default. */

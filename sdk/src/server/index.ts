@@ -12,9 +12,12 @@ export { TransactionPendingError, TransactionReplacedError } from "./outbox.ts";
 export {
   InvalidPriceError,
   type Price,
+  pricePerMillion,
   pricePerMillionTokens,
   pricePerRequest,
+  priceUpTo,
   UnmeteredAnswerError,
+  type WorkMeter,
 } from "./price.ts";
 export { createReceiptSigner, type ReceiptSigner } from "./receiptSigner.ts";
 export { LedgerBehindChainError, type LedgerOnChain, resynchronize } from "./resynchronize.ts";

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import { trailersOf } from "./trailers.ts";
+
 /**
  * Lets `node:http` serve a handler `Request -> Response`.
  *
@@ -26,7 +28,7 @@ async function answer(
 ): Promise<void> {
   let request: Request;
   try {
-    request = toRequest(incoming);
+    request = toRequest(incoming, leaving(outgoing));
   } catch {
     // The request line or a header is not HTTP that fetch can express.
     outgoing.writeHead(400).end();
@@ -40,25 +42,33 @@ async function answer(
     }
     const cookies = response.headers.getSetCookie();
     if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
+    const trailers = trailersOf(response);
+    if (trailers) outgoing.setHeader("trailer", "payment-receipt");
+    // Whoever reads as it flows wants to know at once that it has begun.
+    if (trailers || response.headers.get("content-type")?.startsWith("text/event-stream")) outgoing.flushHeaders();
     if (response.body && incoming.method !== "HEAD") {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal: closing(outgoing) });
+        if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal: request.signal });
       }
     }
+    if (trailers) outgoing.addTrailers(trailers());
     outgoing.end();
   } catch {
-    // The answer broke off: the caller must see that, and not a shorter answer.
-    outgoing.destroy();
+    // The answer broke off: the caller must see that, and not a shorter answer; and what was written before it.
+    setImmediate(() => outgoing.destroy());
   }
 }
 
-function closing(outgoing: ServerResponse): AbortSignal {
+/** Aborted when the caller goes away before it has its answer. */
+function leaving(outgoing: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  outgoing.once("close", () => controller.abort());
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) controller.abort();
+  });
   return controller.signal;
 }
 
-function toRequest(incoming: IncomingMessage): Request {
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = "GET", headers, url = "/" } = incoming;
   // By parts, so that a request target such as //evil.example cannot change the host.
   const target = new URL(`http://${headers.host ?? "localhost"}`);
@@ -69,6 +79,7 @@ function toRequest(incoming: IncomingMessage): Request {
   return new Request(target, {
     method,
     headers: toHeaders(incoming),
+    signal,
     ...(hasBody ? { body: toBody(incoming), duplex: "half" } : {}),
   } as RequestInit);
 }

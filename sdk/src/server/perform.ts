@@ -1,14 +1,38 @@
 import type { Answer } from "../ledger/ledger.ts";
+import { untilAborted } from "../untilAborted.ts";
 import { problemResponse } from "../wire/problem.ts";
+import type { StreamMeter } from "../wire/metering.ts";
 import type { Offer, Work } from "./gateway.ts";
+import { readBody } from "./requestBody.ts";
 
-/** What became of the work: an answer to charge for, or a response that costs nothing. */
-export type Outcome = { succeeded: true; answer: Answer; cost: bigint } | { succeeded: false; response: Response };
+/** What became of the work. */
+export type Outcome =
+  /** An answer to charge for, whole. */
+  | { readonly kind: "answer"; readonly answer: Answer; readonly cost: bigint }
+  /** An answer to charge for while it flows. */
+  | { readonly kind: "stream"; readonly stream: WorkStream }
+  /** The buyer went away, and the work ended without an answer: what the work had noted is charged. */
+  | { readonly kind: "gone"; readonly cost: bigint }
+  /** A response that costs nothing. */
+  | { readonly kind: "failed"; readonly response: Response };
+
+/** An answer that flows. */
+export type WorkStream = {
+  readonly response: Response;
+  readonly meter: StreamMeter;
+  readonly isEventStream: boolean;
+  /** Aborted when the buyer has gone. */
+  readonly gone: AbortSignal;
+  /** Aborted when the work has taken too long. */
+  readonly late: AbortSignal;
+  /** Tells the work to stop, if it has not ended, and frees what was used. */
+  end(): void;
+};
 
 /**
  * Does the work and meters it. Whatever goes wrong here is the seller's failure, told without its inner details.
  *
- * @param request - The request that is paid for.
+ * @param request - The request that is paid for; its signal tells when the buyer has gone.
  * @param body - Its body, which was read from it.
  * @param offer - What it costs.
  * @param work - Does the work.
@@ -24,36 +48,64 @@ export async function perform(
   options: { timeout: number; report: (error: unknown) => void },
 ): Promise<Outcome> {
   const controller = new AbortController();
+  const late = new AbortController();
   const asked = withoutCredential(request, body, controller.signal);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      controller.abort();
-      // Not the controller's: a request's signal follows only while somebody holds the request.
-      reject(asked.signal.reason as Error);
-    }, options.timeout);
-  });
+  const gone = request.signal;
+  let used = 0n;
+  function abort(reason: unknown): Request {
+    controller.abort(reason);
+    // A request's signal follows the controller's only while somebody holds the request.
+    return asked;
+  }
+  const stop = (): void => void abort(gone.reason);
+  gone.addEventListener("abort", stop);
+  const timer = setTimeout(() => {
+    late.abort();
+    abort(new DOMException("The work took too long.", "TimeoutError"));
+  }, options.timeout);
+  const free = (): void => {
+    clearTimeout(timer);
+    gone.removeEventListener("abort", stop);
+  };
+
+  // What comes too late counts no more, whether or not the work obeys its signal.
+  const beforeLate = <value>(result: value | Promise<value>): Promise<value> =>
+    untilAborted(Promise.resolve(result), late.signal);
+
+  let isFlowing = false;
   try {
-    return await Promise.race([answerOf(asked, offer, work), late]);
+    if (gone.aborted) stop();
+    const response = await beforeLate(work(asked, { add: (amount) => void (used += amount) }));
+    const succeeded = offer.succeeds?.(response) ?? (response.status >= 200 && response.status < 400);
+    const isEventStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+    const meter = succeeded && response.body ? offer.price.stream?.(body, isEventStream, () => used) : undefined;
+    if (meter) {
+      isFlowing = true;
+      const end = (): void => {
+        free();
+        abort(undefined);
+      };
+      return { kind: "stream", stream: { response, meter, isEventStream, gone, late: late.signal, end } };
+    }
+    const bytes = (await beforeLate(readBody(response, Number.POSITIVE_INFINITY))) ?? new Uint8Array();
+    if (!succeeded) return { kind: "failed", response: unpaid(response, bytes) };
+    const answer = { status: response.status, headers: [...response.headers], body: bytes };
+    return { kind: "answer", answer, cost: offer.price.meter(bytes, used) };
   } catch (error) {
+    if (gone.aborted && !late.signal.aborted) return { kind: "gone", cost: used };
     options.report(error);
     const detail = "The seller failed to do the work. Nothing was charged; the same request may be sent again.";
-    return { succeeded: false, response: problemResponse("seller-failed", detail) };
+    return { kind: "failed", response: problemResponse("seller-failed", detail) };
   } finally {
-    clearTimeout(timer);
+    if (!isFlowing) free();
   }
 }
 
-async function answerOf(asked: Request, offer: Offer, work: Work): Promise<Outcome> {
-  const response = await work(asked);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  const { status, headers } = response;
-  if (status >= 200 && status < 400) {
-    return { succeeded: true, answer: { status, headers: [...headers], body: bytes }, cost: offer.price.meter(bytes) };
-  }
-  const failed = new Response(bytes, { status, headers });
-  failed.headers.delete("payment-receipt");
-  return { succeeded: false, response: failed };
+function unpaid({ status, headers }: Response, body: Uint8Array): Response {
+  const isBodyless = nullBodyStatuses.has(status);
+  const response = new Response(isBodyless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
+  response.headers.delete("payment-receipt");
+  return response;
 }
 
 /** The handler, an upstream above all, must never see what pays. */
@@ -69,6 +121,9 @@ function withoutCredential(request: Request, body: Uint8Array, signal: AbortSign
   });
 }
 
+/** Statuses whose responses have no body, by the fetch standard. */
+const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
+
 /**
  * Makes the response to a request that was paid for.
  *
@@ -77,13 +132,17 @@ function withoutCredential(request: Request, body: Uint8Array, signal: AbortSign
  * @returns The response. What was paid for is for the buyer: no shared cache may keep it.
  */
 export function withReceipt(answer: Answer, receipt: string): Response {
-  const kept = answer.headers.filter(([name]) => !sharedCaching.test(name));
-  const headers = new Headers(kept.map(([name, value]): [string, string] => [name, value]));
+  const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
+  return new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+}
+
+/** The headers of an answer that is paid for. */
+export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): Headers {
+  const headers = new Headers();
+  for (const [name, value] of given) if (!sharedCaching.test(name)) headers.append(name, value);
   headers.set("payment-receipt", receipt);
   headers.set("cache-control", privateCaching(headers.get("cache-control")));
-  const isBodyless = answer.status === 204 || answer.status === 205 || answer.status === 304;
-  const body = isBodyless ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  return new Response(body, { status: answer.status, headers });
+  return headers;
 }
 
 /** Headers that shared caches obey before `Cache-Control`. */

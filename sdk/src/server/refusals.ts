@@ -1,4 +1,5 @@
 import { isSubfenError } from "../errors.ts";
+import { requiredOn } from "../ledger/decideHold.ts";
 import type { ChannelRecord, HoldRefusal } from "../ledger/ledger.ts";
 import type { Json } from "../wire/encoding.ts";
 import { problemResponse } from "../wire/problem.ts";
@@ -43,7 +44,7 @@ export function toRefusal(
   amount: bigint,
 ): ProblemError {
   const { channelId } = channel;
-  const required = channel.spent + channel.held + amount;
+  const required = requiredOn(channel, amount);
   const amounts: Record<string, Json> = {
     channelId,
     acceptedCumulative: String(channel.accepted),

@@ -1,15 +1,25 @@
+import { createHash } from "node:crypto";
+
 import type { Hex } from "viem";
 
+import { max, min } from "../bigints.ts";
+import { isEnding, requiredOn } from "../ledger/decideHold.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
-import { formatSessionReceipt } from "../wire/sessionReceipt.ts";
+import { canonicalize } from "../wire/encoding.ts";
+import { windowCostOf } from "../wire/pricing.ts";
 import type { Statement } from "../wire/session.ts";
+import type { ChannelSignal } from "./channelSignal.ts";
 import type { FreshChannels } from "./freshChannels.ts";
 import { unconfirmedOpening } from "./funding.ts";
-import { perform, withReceipt } from "./perform.ts";
+import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts";
+import { startingPrice } from "./price.ts";
+import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
 import { hashRequest } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
 import { ProblemError, requireStatement, type Seller } from "./seller.ts";
+import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
+import { withTrailers } from "./trailers.ts";
 
 /** The part of a gateway that does work for statements. */
 export type Selling = {
@@ -25,37 +35,110 @@ export type Selling = {
 /** What {@link createSelling} needs beside the seller. */
 export type SellingOptions = {
   readonly channels: FreshChannels;
+  readonly receipts: Receipts;
+  readonly signal: ChannelSignal;
   readonly minVoucherDelta: bigint;
   /** Bytes up to which an answer is kept for a repeated request. */
   readonly maxKeptAnswer: number;
   /** Milliseconds the work may take. */
   readonly workTimeout: number;
+  /** Milliseconds that a stream waits for its next payment. */
+  readonly paymentTimeout: number;
   readonly report: (error: unknown) => void;
 };
 
+/** Milliseconds after which a waiting stream looks for what another process has accepted. */
+const lookAgain = 250;
+
 /** Makes the selling part of a gateway. */
 export function createSelling(seller: Seller, options: SellingOptions): Selling {
-  const { ledger, chainId, now } = seller;
-  const { channels, minVoucherDelta, maxKeptAnswer, workTimeout, report } = options;
+  const { ledger } = seller;
+  const { channels, receipts, signal, minVoucherDelta, maxKeptAnswer, workTimeout, report } = options;
 
-  function receiptFor(challengeId: string, channel: ChannelRecord, amount: bigint, txHash?: Hex): string {
-    return formatSessionReceipt({
-      challengeId,
-      chainId,
-      channelId: channel.channelId,
-      timestamp: new Date(now()).toISOString(),
-      acceptedCumulative: channel.accepted,
-      spent: channel.spent,
-      amount,
-      held: channel.held,
-      txHash,
+  function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
+    const receipt = receipts.acknowledgement(challengeId, channel, txHash);
+    const headers = { "payment-receipt": receipt, "cache-control": "private, no-store" };
+    return new Response(null, { status: 204, headers });
+  }
+
+  /** What could not be charged is not served; the same request may be sent again. */
+  async function capture(statement: Statement, amount: bigint, answer?: Parameters<typeof withReceipt>[0]) {
+    const { channelId, cumulativeAmount } = statement;
+    const kept = answer && answer.body.length <= maxKeptAnswer ? answer : undefined;
+    return ledger.capture({ channelId, cumulativeAmount, amount, answer: kept }).catch(async (error: unknown) => {
+      await ledger.release({ channelId, cumulativeAmount }).catch(report);
+      throw error;
     });
   }
 
-  function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
-    const receipt = receiptFor(challengeId, channel, 0n, txHash);
-    const headers = { "payment-receipt": receipt, "cache-control": "private, no-store" };
-    return new Response(null, { status: 204, headers });
+  /** What a stream is paid from: the statement that it began with, and whatever is accepted on the channel meanwhile. */
+  function accountOf({ offer, body, challenge }: Exchange, statement: Statement): StreamAccount {
+    const { channelId, cumulativeAmount } = statement;
+    const { pricing } = offer.price;
+    const isFlowing = pricing.unit !== "request";
+    let waitingSince: number | undefined;
+    return {
+      ceiling: offer.price.ceiling(body),
+      window: isFlowing ? windowCostOf(pricing) : 0n,
+      unitsPerMark: pricing.unit === "byte" ? pricing.window : 64,
+
+      async advance(delivered, wanted) {
+        // The payer may have asked the chain to close.
+        await channels.read(channelId);
+        const { channel, hold } = await ledger.advance({ channelId, cumulativeAmount, delivered, amount: wanted });
+        const missing = max(wanted - hold.amount, 0n);
+        if (missing === 0n) waitingSince = undefined;
+        const need = canonicalize({
+          channelId,
+          requiredCumulative: String(requiredOn(channel, missing)),
+          acceptedCumulative: String(channel.accepted),
+          deposit: String(channel.deposit),
+        });
+        return { reserved: hold.amount, need, isEnding: isEnding(channel) };
+      },
+
+      async more(left) {
+        waitingSince ??= performance.now();
+        const patience = waitingSince + options.paymentTimeout - performance.now();
+        if (patience <= 0 || left.aborted) return false;
+        await signal.wait(channelId, left, Math.min(lookAgain, patience));
+        return !left.aborted;
+      },
+
+      async capture(cost, responseHash) {
+        const { channel, hold } = await capture(statement, cost);
+        return receipts.charged(challenge.id, channel, hold, responseHash);
+      },
+
+      async release() {
+        const channel = await ledger.release({ channelId, cumulativeAmount });
+        return receipts.acknowledgement(challenge.id, channel);
+      },
+    };
+  }
+
+  function answerFlowing(
+    exchange: Exchange,
+    statement: Statement,
+    stream: WorkStream,
+    channel: ChannelRecord,
+    reserved: bigint,
+  ): Response {
+    const { challenge, request } = exchange;
+    const { status, headers } = stream.response;
+    let receipt: string | undefined;
+    const body = streamAnswer(stream, accountOf(exchange, statement), reserved, {
+      notes: request.headers.get("payment-notes") === "event" ? "event" : "comment",
+      onEnd: (written) => (receipt = written),
+      report,
+    });
+    const answer = paidHeaders(headers, receipts.pending(challenge.id, channel));
+    // It may end early, and has the gateway's words in it.
+    for (const name of ["content-length", "content-digest", "etag"]) answer.delete(name);
+    const response = new Response(body, { status, headers: answer });
+    const readTrailers = () =>
+      receipt === undefined ? ({} as Record<string, string>) : { "payment-receipt": receipt };
+    return stream.isEventStream ? response : withTrailers(response, readTrailers);
   }
 
   async function sell(exchange: Exchange, statement: Statement): Promise<Response> {
@@ -71,10 +154,12 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       const accepted = await ledger.accept({ channelId, cumulativeAmount, signature, minVoucherDelta });
       if (accepted.kind === "refused") throw toRefusal(accepted.reason, accepted.channel, statement, 0n);
       if (accepted.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
+      signal.notify(channelId);
       return acknowledge(challenge.id, accepted.channel);
     }
 
-    const amount = offer.price.ceiling(body);
+    const ceiling = offer.price.ceiling(body);
+    const amount = startingPrice(offer.price, body);
     const result = await ledger.hold({
       channelId,
       cumulativeAmount,
@@ -86,29 +171,47 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     });
     if (result.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
     if (result.kind === "refused") throw toRefusal(result.reason, result.channel, statement, amount);
+    signal.notify(channelId);
     if (result.kind === "repeated") {
       const { answer, captured } = result.hold;
-      if (answer) return withReceipt(answer, receiptFor(challenge.id, result.channel, captured));
-      const detail = "This request was served and charged before; its answer was too large to be kept.";
+      if (answer) {
+        return withReceipt(
+          answer,
+          await receipts.charged(challenge.id, result.channel, result.hold, digest(answer.body)),
+        );
+      }
+      const detail = "This request was served and charged before; its answer was not kept.";
       throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
     }
 
     const outcome = await perform(request, body, offer, work, { timeout: workTimeout, report });
-    if (!outcome.succeeded) {
-      await ledger.release({ channelId, cumulativeAmount });
-      return outcome.response;
+    switch (outcome.kind) {
+      case "failed": {
+        await ledger.release({ channelId, cumulativeAmount });
+        outcome.response.headers.set("payment-status", "released");
+        return outcome.response;
+      }
+      case "gone": {
+        await capture(statement, outcome.cost);
+        // Nobody is there to read it.
+        return new Response(null, { status: 499 });
+      }
+      case "stream":
+        return answerFlowing(exchange, statement, outcome.stream, result.channel, amount);
+      case "answer": {
+        const { answer, cost } = outcome;
+        // Where a stream was asked for and a whole answer came, more than the start of a stream is owed.
+        if (cost > amount)
+          await ledger.advance({ channelId, cumulativeAmount, delivered: 0n, amount: min(cost, ceiling) });
+        const { channel, hold } = await capture(statement, cost, answer);
+        return withReceipt(answer, await receipts.charged(challenge.id, channel, hold, digest(answer.body)));
+      }
     }
-    const { answer, cost } = outcome;
-    const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
-    const { channel, hold } = await ledger
-      .capture({ channelId, cumulativeAmount, amount: cost, answer: kept })
-      .catch(async (error: unknown) => {
-        // What could not be charged is not served; the same request may be sent again.
-        await ledger.release({ channelId, cumulativeAmount }).catch(report);
-        throw error;
-      });
-    return withReceipt(answer, receiptFor(challenge.id, channel, hold.captured));
   }
 
   return { sell, acknowledge };
+}
+
+function digest(body: Uint8Array): Hex {
+  return `0x${createHash("sha256").update(body).digest("hex")}`;
 }

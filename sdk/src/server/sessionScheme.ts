@@ -1,12 +1,16 @@
 import { isAddressEqual } from "viem/utils";
 
+import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
 import { formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
+import { createChannelSignal } from "./channelSignal.ts";
 import { createClosing } from "./closing.ts";
 import { createFreshChannels } from "./freshChannels.ts";
 import { createFunding } from "./funding.ts";
 import type { Offer } from "./gateway.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
+import { createReceipts } from "./receipts.ts";
+import { createReceiptSigner } from "./receiptSigner.ts";
 import type { Scheme } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
@@ -19,11 +23,11 @@ import { createSelling } from "./selling.ts";
  * @param context.gracePeriod - Seconds between a payer's request to close and its end.
  * @param context.report - Told what went wrong inside.
  */
-export function createSessionScheme(
+export async function createSessionScheme(
   seller: Seller,
   parameters: GatewayParameters,
   { gracePeriod, report }: { gracePeriod: number; report: (error: unknown) => void },
-): Scheme {
+): Promise<Scheme> {
   const { suggestedDeposit, minVoucherDelta = 0n, maxKeptAnswer = 2 ** 20, recheckAfter = 60 } = parameters;
   const { contract, chainId, token, payee } = seller;
   const channels = createFreshChannels(seller, recheckAfter);
@@ -31,7 +35,13 @@ export function createSessionScheme(
   const closing = createClosing(seller, parameters.drainTimeout ?? 30_000);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
-  const selling = createSelling(seller, { channels, minVoucherDelta, maxKeptAnswer, workTimeout, report });
+  const { paymentTimeout = 30_000 } = parameters;
+  const account = parameters.receiptAccount ?? localAccountOf(seller);
+  const signer = account ? await createReceiptSigner({ contract, chainId, account }) : undefined;
+  const receipts = createReceipts(seller, signer);
+  const signal = createChannelSignal();
+  const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, paymentTimeout };
+  const selling = createSelling(seller, { channels, receipts, signal, ...waits, report });
 
   /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
   function requireSameOffer(request: string, offer: Offer): void {
@@ -62,6 +72,7 @@ export function createSessionScheme(
         feePayer: true,
         credentialTypes: ["authorization", "hash"],
         minVoucherDelta,
+        receiptSigner: signer?.address,
         pricing: offer.price.pricing,
       });
     },
@@ -91,4 +102,10 @@ export function createSessionScheme(
       }
     },
   };
+}
+
+/** A node's account would be asked over the network for each answer. */
+function localAccountOf({ client }: Seller): SigningAccount | undefined {
+  const { account } = client;
+  return account?.type === "local" ? account : undefined;
 }

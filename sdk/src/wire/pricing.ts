@@ -3,7 +3,7 @@ import { parseBaseUnits } from "../protocol/amounts.ts";
 import { isObject, MalformedError } from "./encoding.ts";
 
 /** A price list as it stands in `methodDetails.pricing`, so that a buyer can compute each request's ceiling itself. */
-export type Pricing = RequestPricing | TokenPricing;
+export type Pricing = RequestPricing | TokenPricing | FlowPricing;
 
 /** Every request costs the same. */
 export type RequestPricing = {
@@ -21,6 +21,19 @@ export type TokenPricing = {
   readonly output: string;
   /** Tokens of an answer that are assumed where the request names no maximum. */
   readonly maxOutput: number;
+  /** Tokens that a stream is paid ahead; `undefined` where streams are not sold. */
+  readonly window?: number | undefined;
+};
+
+/** The parts of an answer that flows: its events or its bytes. */
+export type FlowPricing = {
+  readonly unit: "event" | "byte";
+  /** Millionths of a base unit for one. */
+  readonly output: string;
+  /** The most that is charged for in one answer. */
+  readonly maxOutput: number;
+  /** How many are paid ahead. */
+  readonly window: number;
 };
 
 /** What a metered request has used. */
@@ -45,7 +58,7 @@ export class UnpriceableRequestError extends SubfenError {
  * @param body - The request's body, as sent.
  * @returns Base units, rounded up once.
  * @throws {UnpriceableRequestError} when tokens are priced and the body is no JSON object, names no sane maximum or asks
- * for a stream.
+ * for a stream that is not sold.
  * @example
  * import { ceilingOf } from "subfen/wire";
  *
@@ -54,16 +67,52 @@ export class UnpriceableRequestError extends SubfenError {
  */
 export function ceilingOf(pricing: Pricing, body: Uint8Array): bigint {
   if (pricing.unit === "request") return BigInt(pricing.amount);
+  return pricing.unit === "token" ? readRequest(pricing, body).ceiling : flowCost(pricing, pricing.maxOutput);
+}
+
+/**
+ * What must be reserved before a request is begun: its ceiling, or of a stream the prompt and as much of the answer as is
+ * paid ahead. Buyer and seller compute it alike.
+ *
+ * @param pricing - The price list.
+ * @param body - The request's body, as sent.
+ * @returns Base units, at most the ceiling.
+ * @throws {UnpriceableRequestError} as {@link ceilingOf}.
+ */
+export function startOf(pricing: Pricing, body: Uint8Array): bigint {
+  if (pricing.unit === "request") return BigInt(pricing.amount);
+  return pricing.unit === "token"
+    ? readRequest(pricing, body).start
+    : flowCost(pricing, Math.min(pricing.window, pricing.maxOutput));
+}
+
+/** @returns Base units that a stream is paid ahead. */
+export function windowCostOf(pricing: TokenPricing | FlowPricing): bigint {
+  return pricing.unit === "token"
+    ? costOf(pricing, { input: 0n, output: BigInt(pricing.window ?? 0) })
+    : flowCost(pricing, pricing.window);
+}
+
+function flowCost({ output }: FlowPricing, count: number): bigint {
+  return costOf({ input: "0", output }, { input: 0n, output: BigInt(count) });
+}
+
+function readRequest(pricing: TokenPricing, body: Uint8Array): { ceiling: bigint; start: bigint } {
   const request = parseJsonBody(body);
-  if (request["stream"]) {
-    throw new UnpriceableRequestError("it asks for a stream, which is not metered", "Leave out stream.");
+  const isStream = Boolean(request["stream"]);
+  if (isStream && pricing.window === undefined) {
+    throw new UnpriceableRequestError("it asks for a stream, which is not sold here", "Leave out stream.");
   }
   const choices = countOf(request, "n") ?? 1n;
   const limit = countOf(request, "max_completion_tokens") ?? 0n;
   const oldLimit = countOf(request, "max_tokens") ?? 0n;
   // Which of the two names the model obeys is not known here.
-  const output = (limit > oldLimit ? limit : oldLimit) || BigInt(pricing.maxOutput);
-  return costOf(pricing, { input: BigInt(body.length), output: choices * output });
+  const output = choices * ((limit > oldLimit ? limit : oldLimit) || BigInt(pricing.maxOutput));
+  const input = BigInt(body.length);
+  const ceiling = costOf(pricing, { input, output });
+  if (!isStream) return { ceiling, start: ceiling };
+  const ahead = BigInt(pricing.window ?? 0);
+  return { ceiling, start: costOf(pricing, { input, output: ahead < output ? ahead : output }) };
 }
 
 /**
@@ -73,7 +122,7 @@ export function ceilingOf(pricing: Pricing, body: Uint8Array): bigint {
  * @param usage - Tokens in and out.
  * @returns Base units, rounded up once.
  */
-export function costOf(pricing: TokenPricing, usage: TokenUsage): bigint {
+export function costOf(pricing: Pick<TokenPricing, "input" | "output">, usage: TokenUsage): bigint {
   const millionths = usage.input * BigInt(pricing.input) + usage.output * BigInt(pricing.output);
   return (millionths + 999_999n) / 1_000_000n;
 }
@@ -89,12 +138,20 @@ export function costOf(pricing: TokenPricing, usage: TokenUsage): bigint {
 export function parsePricing(value: unknown): Pricing | undefined {
   if (!isObject(value)) return undefined;
   if (value["unit"] === "request") return { unit: "request", amount: amountOf(value, "amount") };
-  if (value["unit"] !== "token") return undefined;
-  const maxOutput = value["maxOutput"];
-  if (typeof maxOutput !== "number" || !Number.isSafeInteger(maxOutput) || maxOutput < 0) {
-    throw new MalformedError("challenge", "pricing.maxOutput is not a count");
-  }
-  return { unit: "token", input: amountOf(value, "input"), output: amountOf(value, "output"), maxOutput };
+  const { unit } = value;
+  if (unit !== "token" && unit !== "event" && unit !== "byte") return undefined;
+  const output = amountOf(value, "output");
+  const maxOutput = requireCount(value, "maxOutput");
+  if (unit !== "token") return { unit, output, maxOutput, window: requireCount(value, "window") };
+  const isStreamed = value["window"] !== undefined && value["window"] !== null;
+  const window = isStreamed ? { window: requireCount(value, "window") } : {};
+  return { unit, input: amountOf(value, "input"), output, maxOutput, ...window };
+}
+
+function requireCount(value: Record<string, unknown>, name: string): number {
+  const count = value[name];
+  if (typeof count === "number" && Number.isSafeInteger(count) && count >= 0) return count;
+  throw new MalformedError("challenge", `pricing.${name} is not a count`);
 }
 
 function amountOf(value: Record<string, unknown>, name: string): string {

@@ -25,6 +25,8 @@ export type SessionRequest = {
   readonly credentialTypes: readonly string[];
   /** Base units by which a statement must grow at least. */
   readonly minVoucherDelta: bigint;
+  /** Whose signature stands on receipts; `undefined` when they are not signed. */
+  readonly receiptSigner?: Address | undefined;
   /** The price list; `undefined` when `amount` is all there is. */
   readonly pricing?: Pricing | undefined;
 };
@@ -86,6 +88,7 @@ export function formatSessionRequest(request: SessionRequest): string {
         feePayer: request.feePayer,
         credentialTypes: request.credentialTypes,
         minVoucherDelta: request.minVoucherDelta === 0n ? undefined : String(request.minVoucherDelta),
+        receiptSigner: request.receiptSigner,
         pricing: request.pricing,
       },
     }),
@@ -122,6 +125,7 @@ export function parseSessionRequest(encoded: string): SessionRequest {
     feePayer: details.raw("feePayer") === true,
     credentialTypes: types,
     minVoucherDelta: details.raw("minVoucherDelta") === undefined ? 0n : details.amount("minVoucherDelta"),
+    receiptSigner: details.raw("receiptSigner") === undefined ? undefined : details.address("receiptSigner"),
     pricing: parsePricing(details.raw("pricing")),
   };
 }

@@ -2,8 +2,12 @@ import type { Hex } from "viem";
 
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import { canonicalize, decodeJsonObject, encodeBase64Url, MalformedError } from "./encoding.ts";
+import { reader } from "./reader.ts";
 
-/** What a seller says in `Payment-Receipt` (draft-evm-session-00), with two members of ours: `amount` and `held`. */
+/**
+ * What a seller says in `Payment-Receipt` (draft-evm-session-00), with members of ours: `amount`, `held`, `isPending` and
+ * what stands in `proof`.
+ */
 export type SessionReceipt = {
   readonly challengeId: string;
   readonly channelId: Hex;
@@ -20,6 +24,23 @@ export type SessionReceipt = {
   readonly held: bigint;
   /** Present when a transaction was sent for this request. */
   readonly txHash?: Hex | undefined;
+  /** True at the head of an answer that flows: the receipt over its cost comes at its end. */
+  readonly isPending?: boolean | undefined;
+  /** The seller's signed word on what was charged: see `hashReceipt`, whose `spent` and `channelId` are those above. */
+  readonly proof?: ReceiptProof | undefined;
+};
+
+/** What a seller has signed, beside `channelId` and `spent`. */
+export type ReceiptProof = {
+  /** Digest of the statement that paid. */
+  readonly statementHash: Hex;
+  /** See `hashRequest`. */
+  readonly requestHash: Hex;
+  /** SHA-256 of the body as it was handed out, the gateway's own words not counted. */
+  readonly responseHash: Hex;
+  /** Unix time in seconds. */
+  readonly issuedAt: bigint;
+  readonly signature: Hex;
 };
 
 /**
@@ -28,10 +49,12 @@ export type SessionReceipt = {
  * @param receipt - The receipt.
  * @returns base64url of JSON, amounts as decimal strings.
  */
-export function formatSessionReceipt(receipt: SessionReceipt): string {
+export function formatSessionReceipt({ proof, isPending, ...receipt }: SessionReceipt): string {
   return encodeBase64Url(
     canonicalize({
       ...receipt,
+      ...(isPending ? { isPending } : {}),
+      ...(proof ? { ...proof, issuedAt: String(proof.issuedAt) } : {}),
       method: "evm",
       intent: "session",
       status: "success",
@@ -80,5 +103,18 @@ export function parseSessionReceipt(header: string): SessionReceipt {
     amount: value["amount"] === undefined ? 0n : amount("amount"),
     held: value["held"] === undefined ? 0n : amount("held"),
     ...(value["txHash"] === undefined ? {} : { txHash: text("txHash") as Hex }),
+    ...(value["isPending"] === true ? { isPending: true } : {}),
+    ...(value["signature"] === undefined ? {} : { proof: parseProof(value) }),
+  };
+}
+
+function parseProof(value: Record<string, unknown>): ReceiptProof {
+  const read = reader("receipt", value);
+  return {
+    statementHash: read.bytes32("statementHash"),
+    requestHash: read.bytes32("requestHash"),
+    responseHash: read.bytes32("responseHash"),
+    issuedAt: read.amount("issuedAt"),
+    signature: read.signature("signature"),
   };
 }

@@ -52,10 +52,10 @@ export async function openShop(
     /** Stands between the buyer and the gateway; replace it. */
     between: ((request, next) => next(request)) as (request: Request, next: Handler) => Promise<Response>,
   };
-  const sell = gateway.protect({ price: options.price ?? pricePerRequest(price) }, async (request) => {
+  const sell = gateway.protect({ price: options.price ?? pricePerRequest(price) }, async (request, meter) => {
     const body = await request.clone().text();
     worked.push(body);
-    return shop.work(request);
+    return shop.work(request, meter);
   });
   const server = await serve((request) => {
     const { pathname } = new URL(request.url);

@@ -228,6 +228,7 @@ describe("the challenge of the outside vectors", () => {
       feePayer: false,
       credentialTypes: ["hash"],
       minVoucherDelta: 0n,
+      receiptSigner: undefined,
       pricing: undefined,
     });
   });

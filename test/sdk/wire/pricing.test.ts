@@ -167,7 +167,7 @@ describe("a seller's price", () => {
   const tokens = pricePerMillionTokens({ input: 2_000_000n, output: 8_000_000n, maxOutput: 1000 });
 
   it("publishes what the buyer computes ceilings from", () => {
-    expect(tokens.pricing).to.deep.equal(pricing);
+    expect(tokens.pricing).to.deep.equal({ ...pricing, window: 64 });
     expect(tokens.ceiling(bodyOf(100, { max_tokens: 10 }))).to.equal(280n);
     expect(pricePerRequest(5n)).to.deep.include({ pricing: { unit: "request", amount: "5" } });
     expect(pricePerRequest(5n).meter(bytes("anything"))).to.equal(5n);

@@ -250,6 +250,7 @@ describe("formatSessionRequest and parseSessionRequest", () => {
     feePayer: true,
     credentialTypes: ["authorization", "hash"],
     minVoucherDelta: 7n,
+    receiptSigner: `0x${"5e".repeat(20)}`,
     pricing: { unit: "token", input: "2000000", output: "8000000", maxOutput: 4096 },
   };
   const plain = JSON.parse(Buffer.from(formatSessionRequest(request), "base64url").toString()) as Members;
@@ -274,10 +275,11 @@ describe("formatSessionRequest and parseSessionRequest", () => {
       suggestedDeposit: undefined,
       description: undefined,
       minVoucherDelta: 0n,
+      receiptSigner: undefined,
       pricing: undefined,
     };
     const text = Buffer.from(formatSessionRequest(bare), "base64url").toString();
-    for (const name of ["suggestedDeposit", "description", "minVoucherDelta", "pricing"]) {
+    for (const name of ["suggestedDeposit", "description", "minVoucherDelta", "receiptSigner", "pricing"]) {
       expect(text).not.to.include(name);
     }
     expect(parseSessionRequest(formatSessionRequest(bare))).to.deep.equal(bare);
