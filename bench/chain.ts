@@ -1,9 +1,10 @@
 import { type Address, createWalletClient, custom, decodeFunctionData, encodeFunctionResult, numberToHex } from "viem";
 
 import { paymentChannelsAbi } from "subfen";
+import { createFastAccount } from "subfen/server";
 
 import { chainId, deposit } from "./contender.ts";
-import { seller } from "./keys.ts";
+import { sellerKey } from "./keys.ts";
 
 export const contract: Address = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 export const token: Address = "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512";
@@ -43,6 +44,7 @@ function call(data: `0x${string}`): `0x${string}` {
  * A client of a node that knows every channel, with the same deposit in each, and on which nothing happens. A month of
  * grace keeps the settler from settling while it is measured.
  */
-export function createClient() {
-  return createWalletClient({ account: seller, transport: custom({ request }, { retryCount: 0 }) });
+export async function createClient() {
+  const account = await createFastAccount({ privateKey: sellerKey });
+  return createWalletClient({ account, transport: custom({ request }, { retryCount: 0 }) });
 }

@@ -19,6 +19,8 @@ export type Length = {
   readonly rounds: number;
   readonly seconds: number;
   readonly buyers: number;
+  /** Seconds of each round before those that count. */
+  readonly warmUp: readonly number[];
   /** Node's flags for the servers, such as those of its profiler. */
   readonly flags: readonly string[];
 };
@@ -47,8 +49,8 @@ export async function runRounds(
       servers.set(name, server);
       const { port } = await server.hear<{ port: number }>();
       await order(generator, { do: "prepare", name, port, buyers: length.buyers });
-      // The first round finds out how fast it is about, the second how fast once it is warm. Neither counts.
-      for (const seconds of [0, length.seconds / 2]) {
+      // The first finds out how fast it is about; then it needs thousands of requests until its code is compiled.
+      for (const seconds of [0, ...length.warmUp]) {
         const { rate } = await measure(name, server, generator, requestsOf(rates.get(name), seconds, length.buyers));
         rates.set(name, rate);
       }

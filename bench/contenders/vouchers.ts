@@ -31,7 +31,7 @@ export const vouchers: Contender = {
       await ledger.addChannel({ channelId, terms, chain, cumulativeAmount: 0n, signature: `0x${"00".repeat(65)}` });
     }
     const gateway = await createGateway({
-      client: createClient(),
+      client: await createClient(),
       contract,
       token,
       realm: "bench",

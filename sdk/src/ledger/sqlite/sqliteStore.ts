@@ -7,21 +7,33 @@ import type { StatementRef, Store } from "../store.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
 import type { Instances } from "./instances.ts";
 
-/** A store whose steps run in groups: nothing is read twice in a group, and a channel is written once. */
+/**
+ * A store whose steps run in groups: a channel is written once in a group, and read once while nobody else writes to the
+ * file.
+ */
 export type SqliteStore = Store & {
-  /** Begins a group, inside a writing transaction: only there may rows be remembered. */
+  /** Begins a group, inside a writing transaction: only there is it certain that what is remembered still stands. */
   begin(): void;
   /** Writes what the group has changed. */
   flush(): void;
-  /** Ends the group and forgets what was read in it. */
-  end(): void;
+  /** Ends the group. One that was not committed takes what is remembered with it. */
+  end(isCommitted: boolean): void;
 };
 
-type Entry = { id: number; row: ChannelRecord; answerCount: number; answerBytes: number; isChanged: boolean };
+type Entry = {
+  id: number;
+  row: ChannelRecord;
+  answerCount: number;
+  answerBytes: number;
+  /** This instance's holds, by their statement. */
+  holds: Map<bigint, Purchase>;
+};
 
 const statuses = ["held", "captured", "released"] as const;
 /** Rows read at once, so that no lock is held between two of them and no list is held in memory. */
 const page = 256;
+/** Channels that are remembered from one group to the next: some 30 MB. */
+const remembered = 16_384;
 /** Purchases forgotten in one step. */
 const forgottenAtOnce = 2_000;
 
@@ -63,9 +75,14 @@ export function createSqliteStore(
   instances: Instances,
   { keep, keepBytes }: { keep: number; keepBytes: number },
 ): SqliteStore {
-  let group: Map<Hex, Entry> | undefined;
+  const known = new Map<Hex, Entry>();
+  const changed = new Set<Entry>();
+  let isInGroup = false;
+  /** Another one as soon as anybody else has written to the file. */
+  let version: unknown;
   const selectChannels = `SELECT id, channelId, terms, ${channelColumns.join(", ")} FROM channels`;
   const sql = {
+    version: database.prepare("PRAGMA data_version"),
     channel: database.prepare(`${selectChannels} WHERE channelId = ?`),
     channels: database.prepare(`${selectChannels} WHERE id > ? ORDER BY id LIMIT ${page}`),
     unsettled: database.prepare(
@@ -131,12 +148,12 @@ export function createSqliteStore(
   };
 
   function find(channelId: Hex): Entry | undefined {
-    const known = group?.get(channelId);
-    if (known) return known;
+    const remembers = isInGroup ? known.get(channelId) : undefined;
+    if (remembers) return remembers;
     const columns = sql.channel.get(encodeHex(channelId)) as ChannelColumns | undefined;
     if (!columns) return undefined;
     const entry = toEntry(columns);
-    group?.set(channelId, entry);
+    if (isInGroup) known.set(channelId, entry);
     return entry;
   }
 
@@ -148,15 +165,25 @@ export function createSqliteStore(
 
   return {
     begin() {
-      group = new Map();
+      const current = sql.version.get()?.["data_version"];
+      if (current !== version) known.clear();
+      version = current;
+      isInGroup = true;
     },
     flush() {
-      for (const entry of group?.values() ?? []) {
-        if (entry.isChanged) sql.changeChannel.run(...toValues(entry), entry.id);
+      for (const entry of changed) {
+        sql.changeChannel.run(...toValues(entry), entry.id);
       }
+      changed.clear();
     },
-    end() {
-      group = undefined;
+    end(isCommitted) {
+      isInGroup = false;
+      changed.clear();
+      if (!isCommitted) known.clear();
+      for (const [channelId] of known) {
+        if (known.size <= remembered) break;
+        known.delete(channelId);
+      }
     },
 
     channel: (channelId) => find(channelId)?.row,
@@ -164,13 +191,13 @@ export function createSqliteStore(
       const entry = find(row.channelId);
       if (entry) {
         entry.row = row;
-        entry.isChanged = true;
+        changed.add(entry);
         return;
       }
-      const added = { id: 0, row, answerCount: 0, answerBytes: 0, isChanged: false };
+      const added = { id: 0, row, answerCount: 0, answerBytes: 0, holds: new Map() };
       const values = [encodeHex(row.channelId), JSON.stringify(row.terms), ...toValues(added)];
       added.id = Number(sql.addChannel.run(...values).lastInsertRowid);
-      group?.set(row.channelId, added);
+      known.set(row.channelId, added);
     },
     *channels({ unsettled }) {
       for (let last = 0; ;) {
@@ -186,6 +213,8 @@ export function createSqliteStore(
 
     purchase({ channelId, cumulativeAmount }) {
       const entry = find(channelId);
+      const held = entry?.holds.get(cumulativeAmount);
+      if (held) return held;
       const columns = entry && sql.purchase.get(entry.id, encodeAmount(cumulativeAmount));
       return columns && toPurchase(columns as PurchaseColumns);
     },
@@ -194,8 +223,11 @@ export function createSqliteStore(
       return columns && toPurchase(columns as PurchaseColumns);
     },
     putPurchase(channelId, purchase) {
+      const { id, holds } = requireEntry(channelId);
+      if (purchase.status === "held") holds.set(purchase.cumulativeAmount, purchase);
+      else holds.delete(purchase.cumulativeAmount);
       sql.putPurchase.run(
-        requireEntry(channelId).id,
+        id,
         encodeAmount(purchase.cumulativeAmount),
         encodeHex(purchase.requestHash),
         purchase.idempotencyKey ?? null,
@@ -208,8 +240,11 @@ export function createSqliteStore(
         instances.own,
       );
     },
-    isOwn: ({ channelId, cumulativeAmount }) =>
-      sql.isOwn.get(requireEntry(channelId).id, encodeAmount(cumulativeAmount), instances.own) !== undefined,
+    isOwn({ channelId, cumulativeAmount }) {
+      const { id, holds } = requireEntry(channelId);
+      if (holds.has(cumulativeAmount)) return true;
+      return sql.isOwn.get(id, encodeAmount(cumulativeAmount), instances.own) !== undefined;
+    },
     *purchases(channelId) {
       const entry = find(channelId);
       if (!entry) return;
@@ -238,7 +273,7 @@ export function createSqliteStore(
       sql.putAnswer.run(entry.id, encodeAmount(cumulativeAmount), status, JSON.stringify(headers), body);
       entry.answerCount += 1;
       entry.answerBytes += body.length;
-      entry.isChanged = true;
+      changed.add(entry);
       while (entry.answerCount > keep || entry.answerBytes > keepBytes) {
         const { id, size } = sql.oldestAnswer.get(entry.id) as { id: number; size: number };
         sql.dropAnswer.run(id);
@@ -260,10 +295,11 @@ export function createSqliteStore(
     finalizedBefore: (time) => sql.finalizedBefore.all(time).map((row) => decodeHex(row["channelId"] as Uint8Array)),
     forgetPurchases(channelId) {
       const entry = requireEntry(channelId);
+      entry.holds.clear();
       sql.dropAnswers.run(entry.id);
       entry.answerCount = 0;
       entry.answerBytes = 0;
-      entry.isChanged = true;
+      changed.add(entry);
       return Number(sql.forgetPurchases.run(entry.id).changes) < forgottenAtOnce;
     },
 
@@ -326,7 +362,7 @@ function toEntry(columns: ChannelColumns): Entry {
     firstUnsettledAt: columns.firstUnsettledAt ?? undefined,
     finalizedAt: columns.finalizedAt ?? undefined,
   };
-  return { id, row, answerCount, answerBytes, isChanged: false };
+  return { id, row, answerCount, answerBytes, holds: new Map() };
 }
 
 function toPurchase(columns: PurchaseColumns): Purchase {
