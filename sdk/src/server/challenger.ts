@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
+import { boundedSet } from "../boundedSet.ts";
 import { SubfenError } from "../errors.ts";
 import type { Challenge } from "../wire/challenge.ts";
 
@@ -64,26 +65,40 @@ export function createChallenger(parameters: {
   if (secret.length < 16) throw new WeakSecretError();
   if (!/^[\x20-\x7e]+$/.test(realm)) throw new InvalidRealmError();
 
+  /** Challenges that were found to be ours, each the text that is bound and its id: one serves many requests. */
+  const ours = boundedSet(4_096);
+
   /** Seven slots, absent ones empty, so that no two challenges have one input. */
-  function bind(challenge: Omit<Challenge, "id">): string {
-    const { method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
-    const slots = [challenge.realm, method, intent, request, expires, digest, opaque];
-    return createHmac("sha256", secret).update(slots.join("|")).digest("base64url");
+  function boundText(challenge: Omit<Challenge, "id">): string {
+    const { realm: named, method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
+    return `${named}|${method}|${intent}|${request}|${expires}|${digest}|${opaque}`;
+  }
+
+  function bind(text: string): string {
+    return createHmac("sha256", secret).update(text).digest("base64url");
+  }
+
+  function isOurs(challenge: Challenge): boolean {
+    const text = boundText(challenge);
+    const known = `${challenge.id}|${text}`;
+    if (ours.has(known)) return true;
+    const expected = Buffer.from(bind(text));
+    const given = Buffer.from(challenge.id);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
+    ours.add(known);
+    return true;
   }
 
   return {
     issue(intent, request, description) {
       const expires = new Date(Math.ceil(now() / 1000 + lifetime) * 1000).toISOString().replace(".000Z", "Z");
       const challenge = { realm, method: "evm", intent, request, expires };
-      const id = bind(challenge);
+      const id = bind(boundText(challenge));
       return description === undefined ? { id, ...challenge } : { id, ...challenge, description };
     },
 
     refusal(challenge) {
-      const expected = Buffer.from(bind(challenge));
-      const given = Buffer.from(challenge.id);
-      const isOurs = given.length === expected.length && timingSafeEqual(given, expected);
-      if (!isOurs || challenge.realm !== realm) return "it was not issued by this seller";
+      if (!isOurs(challenge) || challenge.realm !== realm) return "it was not issued by this seller";
       if (challenge.method !== "evm") return "it is of another method or intent";
       // What we issue always expires; the text is ours, so it always parses.
       const expiresAt = Date.parse(challenge.expires ?? "");

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 import type { Hex } from "viem";
 
@@ -30,8 +30,17 @@ export async function readBody(message: Request | Response, limit: number): Prom
  * @returns SHA-256 over idempotency key, method, path with query and the body's digest.
  */
 export function hashRequest(request: Request, body: Uint8Array): Hex {
-  const { pathname, search } = new URL(request.url);
-  const bodyHash = createHash("sha256").update(body).digest("hex");
-  const parts = [request.headers.get("idempotency-key") ?? "", request.method, pathname + search, bodyHash];
-  return `0x${createHash("sha256").update(JSON.stringify(parts)).digest("hex")}`;
+  const { url } = request;
+  const end = url.indexOf("#");
+  const target = url.slice(url.indexOf("/", url.indexOf("://") + 3), end < 0 ? undefined : end);
+  const parts = [request.headers.get("idempotency-key") ?? "", request.method, target, hash("sha256", body)];
+  return `0x${hash("sha256", JSON.stringify(parts))}`;
+}
+
+/**
+ * @param body - What was handed out.
+ * @returns Its SHA-256.
+ */
+export function hashBody(body: Uint8Array): Hex {
+  return `0x${hash("sha256", body)}`;
 }

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 import type { Hex } from "viem";
 
 import { max, min } from "../bigints.ts";
@@ -15,7 +13,7 @@ import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts
 import { startingPrice } from "./price.ts";
 import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
-import { hashRequest } from "./requestBody.ts";
+import { hashBody, hashRequest } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
 import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
@@ -177,7 +175,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       if (answer) {
         return withReceipt(
           answer,
-          await receipts.charged(challenge.id, result.channel, result.hold, digest(answer.body)),
+          await receipts.charged(challenge.id, result.channel, result.hold, hashBody(answer.body)),
         );
       }
       const detail = "This request was served and charged before; its answer was not kept.";
@@ -204,14 +202,10 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
         if (cost > amount)
           await ledger.advance({ channelId, cumulativeAmount, delivered: 0n, amount: min(cost, ceiling) });
         const { channel, hold } = await capture(statement, cost, answer);
-        return withReceipt(answer, await receipts.charged(challenge.id, channel, hold, digest(answer.body)));
+        return withReceipt(answer, await receipts.charged(challenge.id, channel, hold, hashBody(answer.body)));
       }
     }
   }
 
   return { sell, acknowledge };
-}
-
-function digest(body: Uint8Array): Hex {
-  return `0x${createHash("sha256").update(body).digest("hex")}`;
 }

@@ -1,5 +1,6 @@
 import { isAddressEqual } from "viem/utils";
 
+import { type BoundedSet, boundedSet } from "../boundedSet.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
 import { formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
@@ -11,6 +12,7 @@ import type { Offer } from "./gateway.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createReceipts } from "./receipts.ts";
 import { createReceiptSigner } from "./receiptSigner.ts";
+import type { Price } from "./price.ts";
 import type { Scheme } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
@@ -43,8 +45,14 @@ export async function createSessionScheme(
   const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, paymentTimeout };
   const selling = createSelling(seller, { channels, receipts, signal, ...waits, report });
 
+  /** The requests of challenges that were found to be of a price: that is immutable, and so is what is encoded. */
+  const seen = new WeakMap<Price, BoundedSet>();
+
   /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
   function requireSameOffer(request: string, offer: Offer): void {
+    const known = seen.get(offer.price) ?? boundedSet(1_024);
+    if (known.has(request)) return;
+    seen.set(offer.price, known);
     const asked = parseSessionRequest(request);
     const isOfThisOffer =
       canonicalize(asked.pricing ?? null) === canonicalize(offer.price.pricing) &&
@@ -56,6 +64,7 @@ export async function createSessionScheme(
       const detail = "The challenge was issued for another price list, payee, token or chain. Answer the new one.";
       throw new ProblemError("challenge-not-found", detail);
     }
+    known.add(request);
   }
 
   return {

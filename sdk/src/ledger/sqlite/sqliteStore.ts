@@ -12,7 +12,7 @@ import type { Instances } from "./instances.ts";
  * file.
  */
 export type SqliteStore = Store & {
-  /** Begins a group, inside a writing transaction: only there is it certain that what is remembered still stands. */
+  /** Begins a group, inside a writing transaction. */
   begin(): void;
   /** Writes what the group has changed. */
   flush(): void;
@@ -147,13 +147,22 @@ export function createSqliteStore(
     dropLease: database.prepare("DELETE FROM leases WHERE name = ?"),
   };
 
+  /** Forgets what was read before somebody else wrote to the file. */
+  function refresh(): void {
+    const current = sql.version.get()?.["data_version"];
+    if (current !== version) known.clear();
+    version = current;
+  }
+
   function find(channelId: Hex): Entry | undefined {
-    const remembers = isInGroup ? known.get(channelId) : undefined;
-    if (remembers) return remembers;
+    // In a group nobody else can write.
+    if (!isInGroup) refresh();
+    const found = known.get(channelId);
+    if (found) return found;
     const columns = sql.channel.get(encodeHex(channelId)) as ChannelColumns | undefined;
     if (!columns) return undefined;
     const entry = toEntry(columns);
-    if (isInGroup) known.set(channelId, entry);
+    known.set(channelId, entry);
     return entry;
   }
 
@@ -165,9 +174,7 @@ export function createSqliteStore(
 
   return {
     begin() {
-      const current = sql.version.get()?.["data_version"];
-      if (current !== version) known.clear();
-      version = current;
+      refresh();
       isInGroup = true;
     },
     flush() {
