@@ -1,5 +1,6 @@
 import { untilAborted } from "../untilAborted.ts";
 import { bytesToBase64Url } from "../wire/encoding.ts";
+import { parseSessionReceipt } from "../wire/sessionReceipt.ts";
 
 /** One call as it can be sent again and again: its body is in memory. */
 export type Call = {
@@ -76,10 +77,20 @@ export function send(transport: typeof fetch, call: Call, credential?: string): 
  * @returns The same answer with its body in memory.
  */
 export async function complete(response: Response): Promise<Response> {
-  if (!response.body || response.headers.get("content-type")?.startsWith("text/event-stream")) return response;
+  if (!response.body || isFlowing(response)) return response;
   const { status, statusText, headers, url } = response;
   const whole = new Response(await response.arrayBuffer(), { status, statusText, headers });
   return Object.defineProperty(whole, "url", { value: url });
+}
+
+/** Whether an answer is to be handed on as it comes: its events, or what is paid while it flows. */
+function isFlowing({ headers }: Response): boolean {
+  if (headers.get("content-type")?.startsWith("text/event-stream")) return true;
+  try {
+    return parseSessionReceipt(headers.get("payment-receipt") ?? "").isPending === true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,15 +1,17 @@
 import type { Hex } from "viem";
 
-import { min } from "../bigints.ts";
+import { max, min } from "../bigints.ts";
 import { formatYuan } from "../protocol/amounts.ts";
 import { untilAborted } from "../untilAborted.ts";
 import { formatCredential } from "../wire/credential.ts";
-import { ceilingOf } from "../wire/pricing.ts";
+import { ceilingOf, startOf } from "../wire/pricing.ts";
 import { type Problem, readProblem } from "../wire/problem.ts";
 import { formatSessionPayload } from "../wire/session.ts";
 import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
 import { type Call, complete, identityOf, pause, send } from "./call.ts";
 import { AnswerPendingError, PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
+import { checkReceipt } from "./checkReceipt.ts";
+import { type Flow, payFlow } from "./flow.ts";
 import { fund } from "./funding.ts";
 import type { PaidCall } from "./paidCalls.ts";
 import type { Purse } from "./purse.ts";
@@ -32,6 +34,10 @@ export type Payment = {
   /** The same in yuan, such as `"0.000417"`. */
   readonly yuan: string;
   readonly receipt: SessionReceipt;
+  /** Whether the seller has signed that this request got this answer for this much. Keep such receipts: they are proof. */
+  readonly isProven: boolean;
+  /** Base units that a flowing answer has cost by our own count; `undefined` for others. */
+  readonly measured: bigint | undefined;
 };
 
 /** What the payments of one fetch share beside the buyer. */
@@ -70,7 +76,7 @@ async function payOnce(
   buyer: Buyer & PaymentRules,
 ): Promise<Response> {
   let offer = firstOffer;
-  let ceiling = priceOf(offer, asked);
+  let ceiling = startingPriceOf(offer, asked);
   const earlier = session.calls.take(identity);
   const call = earlier ? { ...asked, idempotencyKey: earlier.idempotencyKey } : asked;
   if (earlier && !earlier.isAnswered) {
@@ -89,7 +95,9 @@ async function payOnce(
           : undefined;
       isKept = next?.isKept ?? false;
       // Nothing is signed anew for a call that was answered.
-      if (!next || (!isKept && paid.isAnswered)) return settle(session, paid, call, response, problem, buyer);
+      if (!next || (!isKept && paid.isAnswered)) {
+        return await settle(session, paid, call, offer, response, problem, buyer);
+      }
       if (!isKept) cancel(session, paid);
       again = isKept ? paid : undefined;
       ({ offer, ceiling } = next);
@@ -108,7 +116,8 @@ async function begin(
   ceiling: bigint,
   buyer: Buyer & PaymentRules,
 ): Promise<PaidCall> {
-  if (ceiling > buyer.maxPrice) throw new PriceAboveLimitError(ceiling, buyer.maxPrice, session.origin);
+  const most = max(ceiling, priceOf(offer, call));
+  if (most > buyer.maxPrice) throw new PriceAboveLimitError(most, buyer.maxPrice, session.origin);
   const { purse, cumulativeAmount } = await count(session, offer, ceiling, call.signal, buyer);
   let paid: PaidCall | undefined;
   try {
@@ -199,7 +208,7 @@ async function adapt(
     case "challenge-not-found": {
       const fresh = takeOffer(session, call, response);
       if (!fresh) return undefined;
-      const price = priceOf(fresh, call);
+      const price = startingPriceOf(fresh, call);
       // Where it was served, the seller knows it by its key, whatever statement comes with it.
       return { offer: fresh, ceiling: price, isKept: paid.isAnswered || price <= paid.ceiling };
     }
@@ -240,35 +249,84 @@ async function adapt(
 }
 
 /** Books what the answer says of the call's cost, and hands the answer on. */
-function settle(
+async function settle(
   session: SellerSession,
   paid: PaidCall,
   call: Call,
+  offer: SessionOffer,
   response: Response,
   problem: Problem | undefined,
-  { journal, onPayment }: Buyer & PaymentRules,
-): Response {
+  buyer: Buyer & PaymentRules,
+): Promise<Response> {
   if (paid.isAnswered) return response;
   const { statement } = paid;
+  const { journal } = buyer;
   const purse = purseOf(session, statement);
   const receipt = readReceipt(response);
-  if (receipt) {
-    const charged = purse?.charge(statement.cumulativeAmount, receipt);
+  if (receipt?.isPending) {
+    const ceiling = max(paid.ceiling, priceOf(offer, call));
+    const onEnd: Flow["onEnd"] = async (last, content, measured) => {
+      paid.isRunning = false;
+      if (last) await book(session, paid, call, offer, last, await bytesOf(content), buyer, measured);
+      else {
+        purse?.lose(statement.cumulativeAmount);
+        journal.note();
+      }
+    };
+    // Whatever becomes of it now: asking again brings nothing more.
     session.calls.answer(paid);
-    journal.note();
-    const amount = charged ?? min(receipt.amount, paid.ceiling);
-    onPayment?.({ url: call.url.href, channelId: statement.channelId, amount, yuan: formatYuan(amount), receipt });
+    return payFlow(response, { session, paid, call, offer, ceiling, onEnd }, buyer);
+  }
+  if (receipt) {
+    session.calls.answer(paid);
+    await book(session, paid, call, offer, receipt, new Uint8Array(await response.clone().arrayBuffer()), buyer);
     return response;
   }
   // It was charged or may have been, and asking again brings nothing more.
   const isAnswered = response.ok || problem?.code === "answer-not-kept" || problem?.code === "statement-used";
-  // A failing server in between may hide that the call was charged; a refusal says that it was not.
-  const isUnknown = isAnswered || (response.status >= 500 && problem?.code !== "seller-failed");
+  // A failing server in between may hide that the call was charged; the seller's word says that it was not.
+  const isReleased = problem?.code === "seller-failed" || response.headers.get("payment-status") === "released";
+  const isUnknown = isAnswered || (response.status >= 500 && !isReleased);
   if (isUnknown) purse?.lose(statement.cumulativeAmount);
   else cancel(session, paid);
   if (isAnswered) session.calls.answer(paid);
   journal.note();
   return response;
+}
+
+async function bytesOf(parts: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+}
+
+/** Books a receipt, and tells of the payment. */
+async function book(
+  session: SellerSession,
+  paid: PaidCall,
+  call: Call,
+  { request }: SessionOffer,
+  receipt: SessionReceipt,
+  body: Uint8Array<ArrayBuffer>,
+  { journal, onPayment }: PaymentRules & Buyer,
+  measured?: bigint,
+): Promise<void> {
+  const { statement } = paid;
+  const purse = purseOf(session, statement);
+  // What says that nothing was charged needs no proof.
+  const { fault, isProven } =
+    receipt.amount === 0n && !receipt.proof
+      ? { fault: undefined, isProven: false }
+      : await checkReceipt(request, receipt, statement, call, body);
+  if (fault !== undefined) {
+    // Our own count stands: the call at what it may have cost.
+    purse?.accuse(fault);
+    purse?.lose(statement.cumulativeAmount);
+    journal.note();
+    return;
+  }
+  const amount = purse?.charge(statement.cumulativeAmount, receipt) ?? min(receipt.amount, paid.ceiling);
+  journal.note();
+  const { channelId } = statement;
+  onPayment?.({ url: call.url.href, channelId, amount, yuan: formatYuan(amount), receipt, isProven, measured });
 }
 
 /** @returns The receipt, or `undefined` where there is none that can be read: the call's cost is unknown then. */
@@ -287,7 +345,12 @@ function cancel(session: SellerSession, paid: PaidCall): void {
   session.calls.remove(paid);
 }
 
-/** By the price list where it is known, so that a challenge serves many calls; else what the challenge says. */
+/** What has to be authorised before the call is begun. */
+function startingPriceOf({ request }: SessionOffer, { body }: Call): bigint {
+  return request.pricing ? startOf(request.pricing, body ?? new Uint8Array()) : request.amount;
+}
+
+/** The most that the call can cost. By the price list where it is known, so that a challenge serves many calls; else what the challenge says. */
 function priceOf({ request }: SessionOffer, { body }: Call): bigint {
   return request.pricing ? ceilingOf(request.pricing, body ?? new Uint8Array()) : request.amount;
 }

@@ -39,12 +39,16 @@ export type Purse = Pick<PurseState, "channelId" | "terms" | "deposit" | "charge
   next(ceiling: bigint): bigint;
   /** Counts a call at its ceiling. @returns The statement to sign for it: higher than every earlier one. */
   begin(ceiling: bigint): bigint;
+  /** A call that runs may cost this much more. @returns The statement to sign for that, which buys no call of its own. */
+  raise(statement: bigint, more: bigint): bigint;
   /** A call without a known outcome is asked for again. */
   repeat(statement: bigint, ceiling: bigint): void;
   /** The outcome is unknown: the call counts at its ceiling until it is known. */
   lose(statement: bigint): void;
   /** The seller said that the call costs nothing. */
   forgive(statement: bigint): void;
+  /** The seller has to answer for something: nothing more is signed for it. */
+  accuse(fault: string): void;
   /** Takes a receipt. @returns What the call cost. */
   charge(statement: bigint, receipt: SessionReceipt): bigint;
   /** @returns A statement to close with: at least what was charged, and one that has paid for nothing. */
@@ -136,6 +140,13 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
       used.add(signed);
       return signed;
     },
+    raise(statement, more) {
+      const call = calls.get(statement);
+      if (call) calls.set(statement, { ...call, ceiling: call.ceiling + more });
+      signed = next(0n);
+      used.add(signed);
+      return signed;
+    },
     repeat(statement, ceiling) {
       const call = calls.get(statement);
       if (!call) settledInSum -= min(settledInSum, ceiling);
@@ -147,6 +158,9 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
     },
     forgive(statement) {
       calls.delete(statement);
+    },
+    accuse(fault) {
+      distrust ??= fault;
     },
     charge(statement, receipt) {
       const { ceiling, isRepeated } = calls.get(statement) ?? { ceiling: 0n, isRepeated: false };

@@ -48,15 +48,15 @@ export function createReceipts(seller: Seller, signer: ReceiptSigner | undefined
       const { cumulativeAmount, captured: amount, spentAfter, capturedAt = now(), requestHash } = bought;
       const issuedAt = BigInt(Math.floor(capturedAt / 1000));
       const signed = {
+        spent: spentAfter,
         statementHash: verifier.digest(channelId, cumulativeAmount),
         requestHash,
         responseHash,
         issuedAt,
       };
-      const signature = await signer?.sign({ channelId, spent: spentAfter, ...signed });
+      const signature = await signer?.sign({ channelId, ...signed });
       return formatSessionReceipt({
         ...membersOf(challengeId, channel),
-        spent: spentAfter,
         amount,
         ...(signature === undefined ? {} : { proof: { ...signed, signature } }),
       });

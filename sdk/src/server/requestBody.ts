@@ -2,6 +2,8 @@ import { hash } from "node:crypto";
 
 import type { Hex } from "viem";
 
+import { requestHashInput } from "../wire/requestHash.ts";
+
 /**
  * Reads a body up to a limit.
  *
@@ -27,14 +29,19 @@ export async function readBody(message: Request | Response, limit: number): Prom
  *
  * @param request - The request.
  * @param body - Its body.
- * @returns SHA-256 over idempotency key, method, path with query and the body's digest.
+ * @returns See {@link requestHashInput}.
  */
 export function hashRequest(request: Request, body: Uint8Array): Hex {
-  const { url } = request;
-  const end = url.indexOf("#");
-  const target = url.slice(url.indexOf("/", url.indexOf("://") + 3), end < 0 ? undefined : end);
-  const parts = [request.headers.get("idempotency-key") ?? "", request.method, target, hash("sha256", body)];
-  return `0x${hash("sha256", JSON.stringify(parts))}`;
+  const idempotencyKey = request.headers.get("idempotency-key") ?? "";
+  const bodyHash = hash("sha256", body);
+  return `0x${hash("sha256", requestHashInput({ idempotencyKey, method: request.method, path: pathOf(request), bodyHash }))}`;
+}
+
+/** Path and query of a request, whose address is normal already: taking that to pieces costs as much as hashing it. */
+function pathOf({ url }: Request): string {
+  const [address = url] = url.split("#", 1);
+  const path = address.slice(address.indexOf("/", address.indexOf("://") + 3));
+  return path.indexOf("?") === path.length - 1 ? path.slice(0, -1) : path;
 }
 
 /**

@@ -5,6 +5,7 @@ export * from "./encoding.ts";
 export * from "./metering.ts";
 export * from "./pricing.ts";
 export * from "./problem.ts";
+export * from "./requestHash.ts";
 export * from "./session.ts";
 export * from "./sessionReceipt.ts";
 export * from "./sse.ts";

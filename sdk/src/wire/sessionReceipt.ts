@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 
 import { parseBaseUnits } from "../protocol/amounts.ts";
-import { canonicalize, decodeJsonObject, encodeBase64Url, MalformedError } from "./encoding.ts";
+import { canonicalize, decodeJsonObject, encodeBase64Url, isObject, MalformedError } from "./encoding.ts";
 import { reader } from "./reader.ts";
 
 /**
@@ -26,12 +26,14 @@ export type SessionReceipt = {
   readonly txHash?: Hex | undefined;
   /** True at the head of an answer that flows: the receipt over its cost comes at its end. */
   readonly isPending?: boolean | undefined;
-  /** The seller's signed word on what was charged: see `hashReceipt`, whose `spent` and `channelId` are those above. */
+  /** The seller's signed word on what was charged: see `hashReceipt`. */
   readonly proof?: ReceiptProof | undefined;
 };
 
-/** What a seller has signed, beside `channelId` and `spent`. */
+/** What a seller has signed, beside `channelId`. */
 export type ReceiptProof = {
+  /** Base units charged on the channel right after this charge; more may have been since. */
+  readonly spent: bigint;
   /** Digest of the statement that paid. */
   readonly statementHash: Hex;
   /** See `hashRequest`. */
@@ -54,7 +56,7 @@ export function formatSessionReceipt({ proof, isPending, ...receipt }: SessionRe
     canonicalize({
       ...receipt,
       ...(isPending ? { isPending } : {}),
-      ...(proof ? { ...proof, issuedAt: String(proof.issuedAt) } : {}),
+      ...(proof ? { proof: { ...proof, spent: String(proof.spent), issuedAt: String(proof.issuedAt) } } : {}),
       method: "evm",
       intent: "session",
       status: "success",
@@ -104,13 +106,14 @@ export function parseSessionReceipt(header: string): SessionReceipt {
     held: value["held"] === undefined ? 0n : amount("held"),
     ...(value["txHash"] === undefined ? {} : { txHash: text("txHash") as Hex }),
     ...(value["isPending"] === true ? { isPending: true } : {}),
-    ...(value["signature"] === undefined ? {} : { proof: parseProof(value) }),
+    ...(isObject(value["proof"]) ? { proof: parseProof(value["proof"]) } : {}),
   };
 }
 
 function parseProof(value: Record<string, unknown>): ReceiptProof {
   const read = reader("receipt", value);
   return {
+    spent: read.amount("spent"),
     statementHash: read.bytes32("statementHash"),
     requestHash: read.bytes32("requestHash"),
     responseHash: read.bytes32("responseHash"),
