@@ -7,8 +7,10 @@ import { parseArgs } from "node:util";
 
 import { type ContenderName, contenders } from "./contenders/index.ts";
 import { measureDisk } from "./disk.ts";
+import { startWorker } from "./process.ts";
 import { formatResults } from "./results.ts";
 import { type Length, runRounds } from "./rounds.ts";
+import type { Measure } from "./scale.ts";
 
 const { values } = parseArgs({
   options: { quick: { type: "boolean", default: false }, only: { type: "string" }, profile: { type: "string" } },
@@ -23,6 +25,13 @@ const names = values.only === undefined ? all : all.filter((name) => values.only
 const inHere = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 // On the disk of the checkout: a temporary folder may be in memory, where nothing is durable.
 const folder = mkdtempSync(inHere(".data-"));
+
+async function measure(what: Measure): Promise<number> {
+  const { figure } = await startWorker("scale.ts", [what, folder], ["--expose-gc"]).hear<{ figure: number }>();
+  console.log(`${what}: ${figure.toFixed(1)}`);
+  return figure;
+}
+
 try {
   const disk = measureDisk(folder);
   console.log(`${disk.fileSystem}, ${disk.fsyncs} fsyncs a second`);
@@ -32,8 +41,10 @@ try {
   );
   for (const fault of faults) console.error(`VOID: ${fault}`);
   process.exitCode = faults.length === 0 ? 0 : 1;
-  if (!values.quick && values.only === undefined)
-    writeFileSync(inHere("RESULTS.md"), formatResults(results, length, disk));
+  if (!values.quick && values.only === undefined) {
+    const scale = { client: await measure("client"), rows: await measure("rows"), channels: await measure("channels") };
+    writeFileSync(inHere("RESULTS.md"), formatResults(results, scale, length, disk));
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

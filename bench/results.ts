@@ -3,12 +3,16 @@ import { cpus } from "node:os";
 import { type ContenderName, contenders } from "./contenders/index.ts";
 import type { Disk } from "./disk.ts";
 import type { Length, Measured } from "./rounds.ts";
+import type { Measure } from "./scale.ts";
 
 /** A contender's rounds in one line. */
 type Row = { readonly name: ContenderName; readonly rate: number; readonly cpu: number; p50: number; p99: number };
 
 /** A sentence of the goals, with what was measured for it. */
 type Goal = { readonly what: string; readonly measured: number; readonly wanted: number; readonly unit: string };
+
+/** Its figures, in the units of its file. */
+export type Scale = Readonly<Record<Measure, number>>;
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -38,12 +42,14 @@ function toRows(results: ReadonlyMap<ContenderName, readonly Measured[]>): Row[]
  * Tells the results as a page.
  *
  * @param results - The rounds of each contender.
+ * @param scale - What does not show in a round.
  * @param length - How much was measured.
  * @param disk - What the books are written to.
  * @returns Markdown.
  */
 export function formatResults(
   results: ReadonlyMap<ContenderName, readonly Measured[]>,
+  scale: Scale,
   length: Length,
   disk: Disk,
 ): string {
@@ -82,5 +88,8 @@ ${rows.map(line).join("\n")}
 |---|--:|--:|
 ${goals.map(({ what, wanted, measured, unit }) => `| ${what} | >= ${wanted} ${unit} | ${measured.toPrecision(3)} ${unit} |`).join("\n")}
 | p99 of vouchers at saturation | <= 20 ms | ${p99.toFixed(1)} ms |
+| CPU of the client for a credential | <= 60 us | ${scale.client.toFixed(1)} us |
+| memory that 100,000 open channels add to a gateway | <= 200 MB | ${scale.channels.toFixed(0)} MB |
+| what a million purchases in the ledger add to a request's CPU there | <= 10 % | ${scale.rows.toFixed(1)} % |
 `;
 }

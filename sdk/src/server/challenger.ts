@@ -44,6 +44,12 @@ export class InvalidRealmError extends SubfenError {
   }
 }
 
+/** Seven slots, absent ones empty, so that no two challenges have one input. */
+function boundText(challenge: Omit<Challenge, "id">): string {
+  const { realm, method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
+  return `${realm}|${method}|${intent}|${request}|${expires}|${digest}|${opaque}`;
+}
+
 /**
  * Makes a challenger.
  *
@@ -67,12 +73,6 @@ export function createChallenger(parameters: {
 
   /** Challenges that were found to be ours, each the text that is bound and its id: one serves many requests. */
   const ours = boundedSet(4_096);
-
-  /** Seven slots, absent ones empty, so that no two challenges have one input. */
-  function boundText(challenge: Omit<Challenge, "id">): string {
-    const { realm: named, method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
-    return `${named}|${method}|${intent}|${request}|${expires}|${digest}|${opaque}`;
-  }
 
   function bind(text: string): string {
     return createHmac("sha256", secret).update(text).digest("base64url");

@@ -25,15 +25,15 @@ type Entry = {
   row: ChannelRecord;
   answerCount: number;
   answerBytes: number;
-  /** This instance's holds, by their statement. */
-  holds: Map<bigint, Purchase>;
+  /** This instance's holds, by their statement; most channels have none at any time. */
+  holds: Map<bigint, Purchase> | undefined;
 };
 
 const statuses = ["held", "captured", "released"] as const;
 /** Rows read at once, so that no lock is held between two of them and no list is held in memory. */
 const page = 256;
-/** Channels that are remembered from one group to the next: some 30 MB. */
-const remembered = 16_384;
+/** Channels that are remembered from one group to the next: some 10 MB. */
+const remembered = 4_096;
 /** Purchases forgotten in one step. */
 const forgottenAtOnce = 2_000;
 
@@ -201,7 +201,7 @@ export function createSqliteStore(
         changed.add(entry);
         return;
       }
-      const added = { id: 0, row, answerCount: 0, answerBytes: 0, holds: new Map() };
+      const added = { id: 0, row, answerCount: 0, answerBytes: 0, holds: undefined };
       const values = [encodeHex(row.channelId), JSON.stringify(row.terms), ...toValues(added)];
       added.id = Number(sql.addChannel.run(...values).lastInsertRowid);
       known.set(row.channelId, added);
@@ -220,7 +220,7 @@ export function createSqliteStore(
 
     purchase({ channelId, cumulativeAmount }) {
       const entry = find(channelId);
-      const held = entry?.holds.get(cumulativeAmount);
+      const held = entry?.holds?.get(cumulativeAmount);
       if (held) return held;
       const columns = entry && sql.purchase.get(entry.id, encodeAmount(cumulativeAmount));
       return columns && toPurchase(columns as PurchaseColumns);
@@ -230,11 +230,10 @@ export function createSqliteStore(
       return columns && toPurchase(columns as PurchaseColumns);
     },
     putPurchase(channelId, purchase) {
-      const { id, holds } = requireEntry(channelId);
-      if (purchase.status === "held") holds.set(purchase.cumulativeAmount, purchase);
-      else holds.delete(purchase.cumulativeAmount);
+      const entry = requireEntry(channelId);
+      note(entry, purchase);
       sql.putPurchase.run(
-        id,
+        entry.id,
         encodeAmount(purchase.cumulativeAmount),
         encodeHex(purchase.requestHash),
         purchase.idempotencyKey ?? null,
@@ -249,7 +248,7 @@ export function createSqliteStore(
     },
     isOwn({ channelId, cumulativeAmount }) {
       const { id, holds } = requireEntry(channelId);
-      if (holds.has(cumulativeAmount)) return true;
+      if (holds?.has(cumulativeAmount)) return true;
       return sql.isOwn.get(id, encodeAmount(cumulativeAmount), instances.own) !== undefined;
     },
     *purchases(channelId) {
@@ -302,7 +301,7 @@ export function createSqliteStore(
     finalizedBefore: (time) => sql.finalizedBefore.all(time).map((row) => decodeHex(row["channelId"] as Uint8Array)),
     forgetPurchases(channelId) {
       const entry = requireEntry(channelId);
-      entry.holds.clear();
+      entry.holds = undefined;
       sql.dropAnswers.run(entry.id);
       entry.answerCount = 0;
       entry.answerBytes = 0;
@@ -328,6 +327,16 @@ export function createSqliteStore(
 
     close: () => database.close(),
   };
+}
+
+function note(entry: Entry, purchase: Purchase): void {
+  const { cumulativeAmount, status } = purchase;
+  if (status === "held") {
+    entry.holds ??= new Map();
+    entry.holds.set(cumulativeAmount, purchase);
+  } else if (entry.holds?.delete(cumulativeAmount) && entry.holds.size === 0) {
+    entry.holds = undefined;
+  }
 }
 
 function toValues({ row, answerCount, answerBytes }: Entry) {
@@ -369,7 +378,7 @@ function toEntry(columns: ChannelColumns): Entry {
     firstUnsettledAt: columns.firstUnsettledAt ?? undefined,
     finalizedAt: columns.finalizedAt ?? undefined,
   };
-  return { id, row, answerCount, answerBytes, holds: new Map() };
+  return { id, row, answerCount, answerBytes, holds: undefined };
 }
 
 function toPurchase(columns: PurchaseColumns): Purchase {
