@@ -18,7 +18,7 @@ const { values } = parseArgs({
 const flags = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
 const length: Length = values.quick
   ? { rounds: 1, seconds: 0.5, buyers: 16, warmUp: [0.2], flags }
-  : { rounds: 5, seconds: 3, buyers: 64, warmUp: [1, 3, 3], flags };
+  : { rounds: 3, seconds: 3, buyers: 64, warmUp: [1, 4], flags };
 const all = Object.keys(contenders) as ContenderName[];
 const names = values.only === undefined ? all : all.filter((name) => values.only?.split(",").includes(name));
 

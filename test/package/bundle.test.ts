@@ -6,7 +6,7 @@ import { rejection } from "../sdk/client/helpers.ts";
 describe("bundles for browsers", function () {
   this.timeout(60_000);
 
-  for (const entry of ["", "/protocol", "/chain", "/wire", "/client", "/ethers"])
+  for (const entry of ["", "/protocol", "/chain", "/wire", "/client", "/ethers", "/mppx"])
     it(`hold all of subfen${entry} and nothing of Node or of native code`, async () => {
       const { modules } = await bundle(`export * from "subfen${entry}";`);
       expect(modules.filter((name) => name.includes("sdk/src/"))).not.to.deep.equal([]);

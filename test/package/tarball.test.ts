@@ -42,7 +42,7 @@ describe("the tarball in an empty project", function () {
 
   it("gives every entry point to import and the same modules to require", async () => {
     const entries = await entryPoints();
-    expect(entries).to.include.members(["subfen", "subfen/server", "subfen/ethers"]);
+    expect(entries).to.include.members(["subfen", "subfen/server", "subfen/ethers", "subfen/mppx"]);
     await writeFile(
       inProject("every.mjs"),
       `import { createRequire } from "node:module";

@@ -65,7 +65,7 @@ describe("audit", () => {
     it("takes calls that cost nothing for what they are", async () => {
       const free = (statement: bigint, spentAfter: bigint) =>
         `INSERT INTO purchases SELECT channel, ${blob(statement)}, requestHash, 'free ${statement}', amount, 1, ${blob(0n)},
-          ${blob(spentAfter)}, heldAt, capturedAt, instance FROM purchases WHERE ${of(books.busy, 2400n)};`;
+          ${blob(spentAfter)}, heldAt, capturedAt, instance, ref FROM purchases WHERE ${of(books.busy, 2400n)};`;
       const report = await auditFile(
         copy(free(1n, 0n) + free(2n, 2400n) + free(2500n, 2400n) + free(6500n, 6000n), books.clean),
       );

@@ -54,7 +54,7 @@ describe("audit of tampered books", () => {
     [
       "a charge that is there twice",
       () => `INSERT INTO purchases SELECT channel, ${blob(2401n)}, requestHash, 'other', amount, status, captured,
-        spentAfter, heldAt, capturedAt, instance FROM purchases WHERE ${of(books.busy, 2400n)}`,
+        spentAfter, heldAt, capturedAt, instance, ref FROM purchases WHERE ${of(books.busy, 2400n)}`,
       ["charge-order busy 2401: 2400, 1200"],
     ],
     [
@@ -93,7 +93,7 @@ describe("audit of tampered books", () => {
     [
       "more sold than was deposited",
       async () => `INSERT INTO purchases SELECT (SELECT id FROM channels WHERE ${is(books.idle)}), ${blob(1_000_001n)}, requestHash,
-          'other', ${blob(1_000_001n)}, 1, ${blob(1_000_001n)}, ${blob(1_000_001n)}, heldAt, capturedAt, instance
+          'other', ${blob(1_000_001n)}, 1, ${blob(1_000_001n)}, ${blob(1_000_001n)}, heldAt, capturedAt, instance, ref
           FROM purchases WHERE ${of(books.busy, 2400n)};
         UPDATE channels SET spent = ${blob(1_000_001n)}, accepted = ${blob(1_000_001n)},
           signature = ${await signed(books.idle, 1_000_001n)} WHERE ${is(books.idle)}`,

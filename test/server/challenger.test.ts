@@ -8,10 +8,10 @@ const secret = new Uint8Array(16).fill(1);
 describe("createChallenger", () => {
   it("knows its own again, each time, and nothing that was changed after it was known", () => {
     const challenger = createChallenger({ secret, realm, lifetime: 600, now: () => 1_000 });
-    const challenge = challenger.issue("session", "a request");
+    const challenge = challenger.issue("session", { request: "a request" });
     const foreign = createChallenger({ secret: new Uint8Array(16).fill(2), realm, lifetime: 600, now: () => 1_000 });
     for (const seen of [false, true, true]) {
-      expect(challenger.refusal(challenge), String(seen)).to.equal(undefined);
+      expect(challenger.isOwn(challenge), String(seen)).to.equal(true);
       for (const change of [
         { request: "another request" },
         { intent: "charge" },
@@ -22,22 +22,23 @@ describe("createChallenger", () => {
         { digest: "x" },
         { opaque: "x" },
         { id: challenge.id.slice(1) },
-        { id: foreign.issue("session", "a request").id },
+        { id: foreign.issue("session", { request: "a request" }).id },
         // The same text in other slots.
         { intent: "session|a request", request: challenge.expires ?? "", expires: undefined },
       ]) {
-        expect(challenger.refusal({ ...challenge, ...change }), JSON.stringify(change)).to.be.a("string");
+        expect(challenger.isOwn({ ...challenge, ...change }), JSON.stringify(change)).to.equal(false);
       }
     }
   });
 
-  it("refuses what has expired, though it was known before", () => {
+  it("knows what has expired, though it was known as its own before", () => {
     const time = { now: 1_000 };
     const challenger = createChallenger({ secret, realm, lifetime: 600, now: () => time.now });
-    const challenge = challenger.issue("session", "a request");
+    const challenge = challenger.issue("session", { request: "a request" });
+    expect(challenger.isOwn(challenge)).to.equal(true);
     time.now = 600_999;
-    expect(challenger.refusal(challenge)).to.equal(undefined);
+    expect(challenger.isExpired(challenge)).to.equal(false);
     time.now = 601_000;
-    expect(challenger.refusal(challenge)).to.match(/expired/);
+    expect(challenger.isExpired(challenge)).to.equal(true);
   });
 });

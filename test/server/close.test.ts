@@ -262,7 +262,8 @@ describe("closing a channel over HTTP", () => {
         node.before = () => undefined;
         expect((await cut.buy(own, 3n * price, { body: "y" })).problem?.code).to.equal("channel-closing");
         const again = await cut.shut(own, 4n * price);
-        expect(again.status).to.equal(broken.length === 1 ? 204 : 410);
+        // What is in the outbox may be sent again by itself before that.
+        expect(again.status).to.be.oneOf(broken.length === 1 ? [204, 410] : [410]);
         expect(await onChain(own)).to.include({ finalized: true, settled: price });
         expect(cut.worked).to.have.lengthOf(1);
         await cut.close();

@@ -39,7 +39,7 @@ expectTypeOf<Extract<HoldResult, { kind: "held" }>>().toEqualTypeOf<{
 expectTypeOf<Extract<HoldResult, { kind: "repeated" }>["hold"]>().toEqualTypeOf<Hold>();
 expectTypeOf<Extract<HoldResult, { kind: "refused" }>["reason"]>().toEqualTypeOf<HoldRefusal>();
 expectTypeOf<Extract<HoldResult, { kind: "unknown-channel" }>>().toEqualTypeOf<{ readonly kind: "unknown-channel" }>();
-expectTypeOf<Hold["status"]>().toEqualTypeOf<"held" | "captured" | "released">();
+expectTypeOf<Hold["status"]>().toEqualTypeOf<"held" | "captured" | "released" | "delivered">();
 expectTypeOf<Ledger["hold"]>().returns.resolves.toEqualTypeOf<HoldResult>();
 expectTypeOf<ChannelRecord>().toExtend<{ readonly channelId: Hex; readonly spent: bigint; readonly held: bigint }>();
 

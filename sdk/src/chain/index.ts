@@ -23,5 +23,6 @@ export * from "./taskEvents.ts";
 export * from "./taskProblem.ts";
 export * from "./toConditionalClaim.ts";
 export * from "./token.ts";
+export { transferByAuthorization } from "./transferByAuthorization.ts";
 export type { ConditionFailure } from "./whyNothingDue.ts";
 export { type ChainClient, confirmTransaction, MissingAccountError } from "./write.ts";

@@ -9,6 +9,7 @@ import { zeroAddress } from "../protocol/terms.ts";
 import { readProblem } from "../wire/problem.ts";
 import { parseSessionReceipt } from "../wire/sessionReceipt.ts";
 import type { SessionRequest } from "../wire/session.ts";
+import { askTotal } from "./askTotal.ts";
 import { pause } from "./call.ts";
 import { forgetPending, outcomeOf, type PendingFunding } from "./funding.ts";
 import { createPurse, type Purse } from "./purse.ts";
@@ -164,6 +165,7 @@ async function askSeller(
   const offer = [...session.offers.values()].at(-1);
   if (!actionCall || !pinned || !offer) return undefined;
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+  if (purse.uncertain > 0n) await askTotal(session, purse, buyer, limited);
   let amount = purse.closingStatement();
   let { challenge } = offer;
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -178,7 +180,7 @@ async function askSeller(
       continue;
     }
     // An old challenge is answered by a fresh one.
-    const fresh = takeOffer(session, actionCall, response);
+    const fresh = await takeOffer(session, actionCall, response);
     if (response.status !== 402 || !fresh) return undefined;
     challenge = fresh.challenge;
   }

@@ -1,25 +1,16 @@
 import { max, min } from "../bigints.ts";
 import { isSubfenError } from "../errors.ts";
 import { untilAborted } from "../untilAborted.ts";
-import { formatCredential } from "../wire/credential.ts";
 import { parseJsonObject } from "../wire/encoding.ts";
 import { createStreamMeter, type StreamMeter } from "../wire/metering.ts";
 import { type FlowPricing, type TokenPricing, windowCostOf } from "../wire/pricing.ts";
-import { formatSessionPayload } from "../wire/session.ts";
-import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
+import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import { createSseParser, formatSseFrame, parsePaymentNote, type SseFrame } from "../wire/sse.ts";
-import { type Call, send } from "./call.ts";
+import { giveStatement, readReceipt } from "./askTotal.ts";
+import type { Call } from "./call.ts";
 import { fund } from "./funding.ts";
 import type { PaidCall } from "./paidCalls.ts";
-import {
-  amountOf,
-  type Buyer,
-  purseOf,
-  type SellerSession,
-  type SessionOffer,
-  signStatement,
-  toActionCall,
-} from "./sellerSession.ts";
+import { amountOf, type Buyer, purseOf, type SellerSession, type SessionOffer } from "./sellerSession.ts";
 
 /** An answer that is paid while it flows. */
 export type Flow = {
@@ -67,20 +58,29 @@ export function payFlow(response: Response, flow: Flow, buyer: Buyer): Response 
     if (isOver) return;
     isOver = true;
     try {
-      // Bodies that are no event streams have their receipt where fetch does not show it: the seller's total tells.
-      await flow.onEnd(receipt ?? (isEventStream ? undefined : await payer?.total()), content, meter?.total());
+      await flow.onEnd(receipt, content, meter?.total());
     } finally {
       session.inFlight--;
     }
   }
 
-  function take(frame: SseFrame): Uint8Array | undefined {
+  /** What may be read of a block: the gateway's own words are for us. */
+  function take(frame: SseFrame): Uint8Array[] {
     const note = parsePaymentNote(frame);
     if (note?.name === "receipt") receipt = readReceipt(note.value) ?? receipt;
     if (note?.name === "need-voucher") payer?.answer(note.value);
-    if (note) return undefined;
+    if (note) return [];
     meter?.count(frame);
-    return encoder.encode(formatSseFrame(frame.lines));
+    const part = encoder.encode(formatSseFrame(frame.lines));
+    content.push(part);
+    return [part];
+  }
+
+  /** Without bytes: what stands behind the last block. */
+  function partsIn(bytes: Uint8Array | undefined): Uint8Array[] {
+    if (isEventStream) return (bytes ? parser.push(bytes) : [parser.end() ?? []].flat()).flatMap(take);
+    if (bytes) meter?.count(bytes);
+    return bytes ? [bytes] : [];
   }
 
   const body = new ReadableStream<Uint8Array>(
@@ -89,17 +89,8 @@ export function payFlow(response: Response, flow: Flow, buyer: Buyer): Response 
         try {
           for (;;) {
             const { done, value } = await untilAborted(reader.read(), refused.signal);
-            const frames = done
-              ? [parser.end()].filter((frame) => frame !== undefined)
-              : isEventStream
-                ? parser.push(value)
-                : [];
-            const parts = isEventStream ? frames.map(take).filter((part) => part !== undefined) : value ? [value] : [];
-            if (!isEventStream && value) meter?.count(value);
-            for (const part of parts) {
-              if (isEventStream) content.push(part);
-              controller.enqueue(part);
-            }
+            const parts = partsIn(value);
+            for (const part of parts) controller.enqueue(part);
             payer?.keepUp();
             if (done) {
               await end();
@@ -135,28 +126,20 @@ function createFlowPayer(
 ) {
   const window = windowCostOf(pricing);
   const ahead = window + windowCostOf({ ...pricing, window: 1 });
-  let running: Promise<SessionReceipt | undefined> | undefined;
+  let running: Promise<unknown> | undefined;
 
   /** Only adds to what the seller may charge: the answer itself comes by the call. */
   async function raise(more: bigint): Promise<SessionReceipt | undefined> {
-    const { request, challenge } = offer;
     const purse = purseOf(session, paid.statement);
     if (!purse) return undefined;
-    const cumulativeAmount = purse.raise(paid.statement.cumulativeAmount, more);
-    paid.ceiling += more;
-    if (cumulativeAmount > purse.deposit) {
-      session.funding ??= fund(session, offer, cumulativeAmount, buyer).finally(() => (session.funding = undefined));
+    while (purse.next(more) > purse.deposit) {
+      session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
       await session.funding;
     }
-    const statement = await signStatement(buyer.wallet, request, purse.channelId, cumulativeAmount);
-    await buyer.journal.commit();
-    const credential = formatCredential({
-      challenge,
-      payload: formatSessionPayload({ action: "voucher", ...statement }),
-    });
-    const head = { ...toActionCall("HEAD", call.url), idempotencyKey: crypto.randomUUID(), signal: call.signal };
-    const response = await send(buyer.transport, head, credential);
-    return readReceipt(response.headers.get("payment-receipt"));
+    paid.ceiling += more;
+    const cumulativeAmount = purse.raise(paid.statement.cumulativeAmount, more);
+    const context = { challenge: offer.challenge, url: call.url, signal: call.signal, buyer };
+    return giveStatement(session, purse.channelId, cumulativeAmount, context);
   }
 
   function start(more: bigint): void {
@@ -164,7 +147,6 @@ function createFlowPayer(
       .catch((error: unknown) => {
         // A limit of the buyer's ends the answer. What the network has lost the seller asks for again.
         if (isSubfenError(error)) refuse(error);
-        return undefined;
       })
       .finally(() => (running = undefined));
   }
@@ -183,11 +165,6 @@ function createFlowPayer(
       const purse = purseOf(session, paid.statement);
       if (purse && (room() > 0n || required <= purse.signed)) start(room());
     },
-    /** @returns What the seller says stands in the channel. */
-    async total(): Promise<SessionReceipt | undefined> {
-      await running;
-      return raise(0n).catch(() => undefined);
-    },
   };
 }
 
@@ -196,13 +173,5 @@ function parseNeed(need: string): Record<string, unknown> {
     return parseJsonObject(need, "payment note");
   } catch {
     return {};
-  }
-}
-
-function readReceipt(value: string | null): SessionReceipt | undefined {
-  try {
-    return value === null ? undefined : parseSessionReceipt(value);
-  } catch {
-    return undefined;
   }
 }

@@ -282,7 +282,7 @@ async function present(
       throw new FundingRefusedError(session.origin, response.status, problem?.detail ?? "");
     }
     const call = session.actionCall;
-    challenge = (call && takeOffer(session, call, response)?.challenge) ?? challenge;
+    challenge = (call && (await takeOffer(session, call, response))?.challenge) ?? challenge;
     await pause(100 * 2 ** attempt);
   }
 }

@@ -1,4 +1,12 @@
 export type { ClosedChannel, CloseOptions } from "./closeSession.ts";
+export {
+  createTickPayer,
+  StatementNotPlannedError,
+  type TickPayer,
+  type TickPayerState,
+  TicksUsedUpError,
+  TickWindowError,
+} from "./createTickPayer.ts";
 export * from "./errors.ts";
 export { createFileStore, NoFilesError, StoreLockError } from "./fileStore.ts";
 export type { Payment } from "./payCall.ts";

@@ -7,9 +7,10 @@ import { formatCredential } from "../wire/credential.ts";
 import { ceilingOf, startOf } from "../wire/pricing.ts";
 import { type Problem, readProblem } from "../wire/problem.ts";
 import { formatSessionPayload } from "../wire/session.ts";
-import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
+import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import { type Call, complete, identityOf, pause, send } from "./call.ts";
 import { AnswerPendingError, PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
+import { askTotal, readReceipt } from "./askTotal.ts";
 import { checkReceipt } from "./checkReceipt.ts";
 import { type Flow, payFlow } from "./flow.ts";
 import { fund } from "./funding.ts";
@@ -206,7 +207,7 @@ async function adapt(
   const contract = offer.request.escrowContract;
   switch (problem.code) {
     case "challenge-not-found": {
-      const fresh = takeOffer(session, call, response);
+      const fresh = await takeOffer(session, call, response);
       if (!fresh) return undefined;
       const price = startingPriceOf(fresh, call);
       // Where it was served, the seller knows it by its key, whatever statement comes with it.
@@ -262,14 +263,16 @@ async function settle(
   const { statement } = paid;
   const { journal } = buyer;
   const purse = purseOf(session, statement);
-  const receipt = readReceipt(response);
+  const receipt = readReceipt(response.headers.get("payment-receipt"));
   if (receipt?.isPending) {
     const ceiling = max(paid.ceiling, priceOf(offer, call));
     const onEnd: Flow["onEnd"] = async (last, content, measured) => {
       paid.isRunning = false;
       if (last) await book(session, paid, call, offer, last, await bytesOf(content), buyer, measured);
-      else {
-        purse?.lose(statement.cumulativeAmount);
+      else if (purse) {
+        // Bodies that are no event streams have their receipt where fetch does not show it: the seller's total tells.
+        purse.lose(statement.cumulativeAmount);
+        await askTotal(session, purse, buyer, call.signal);
         journal.note();
       }
     };
@@ -327,16 +330,6 @@ async function book(
   journal.note();
   const { channelId } = statement;
   onPayment?.({ url: call.url.href, channelId, amount, yuan: formatYuan(amount), receipt, isProven, measured });
-}
-
-/** @returns The receipt, or `undefined` where there is none that can be read: the call's cost is unknown then. */
-function readReceipt({ headers }: Response): SessionReceipt | undefined {
-  const header = headers.get("payment-receipt");
-  try {
-    return header === null ? undefined : parseSessionReceipt(header);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The call was not paid: its statement has bought nothing. */

@@ -108,7 +108,7 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
         throw new UnsafeOriginError(`${call.url.origin} redirects to ${address.origin}, which asks to be paid`);
       }
       call = { ...call, url: address };
-      const taken = takeOffer(sessionOf(call), call, response);
+      const taken = await takeOffer(sessionOf(call), call, response);
       if (!taken) return response;
       offer = taken;
       await response.body?.cancel();

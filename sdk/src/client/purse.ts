@@ -47,6 +47,8 @@ export type Purse = Pick<PurseState, "channelId" | "terms" | "deposit" | "charge
   lose(statement: bigint): void;
   /** The seller said that the call costs nothing. */
   forgive(statement: bigint): void;
+  /** Takes a receipt that is about no call: the seller's total. */
+  take(receipt: SessionReceipt): void;
   /** The seller has to answer for something: nothing more is signed for it. */
   accuse(fault: string): void;
   /** Takes a receipt. @returns What the call cost. */
@@ -158,6 +160,10 @@ export function createPurse(channel: Pick<PurseState, "channelId" | "terms" | "d
     },
     forgive(statement) {
       calls.delete(statement);
+    },
+    take(receipt) {
+      distrust ??= faultOf(receipt, 0n);
+      if (distrust === undefined) takeTotal(receipt);
     },
     accuse(fault) {
       distrust ??= fault;

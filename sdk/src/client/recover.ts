@@ -4,6 +4,7 @@ import { isAddressEqual } from "viem/utils";
 import { findChannels, type FoundChannel } from "../chain/channelEvents.ts";
 import { isSubfenError } from "../errors.ts";
 import { computeChannelId } from "../protocol/channelId.ts";
+import { verifyConditionalVoucher } from "../protocol/conditionalVoucher.ts";
 import { signStatusRequest } from "../protocol/statusRequest.ts";
 import { voucherSigner } from "../protocol/terms.ts";
 import { verifyVoucher } from "../protocol/voucher.ts";
@@ -86,14 +87,12 @@ async function toPurse(
   if (!status) return createPurse(worst);
   const { acceptedCumulative: signed, spent, held, signature } = status;
   const { escrowContract: contract, chainId } = request;
-  const isOurs = await verifyVoucher({
-    contract,
-    chainId,
-    channelId,
-    cumulativeAmount: signed,
-    signature,
-    signer: voucherSigner(terms),
-  });
+  const signer = voucherSigner(terms);
+  const statement = { contract, chainId, channelId, cumulativeAmount: signed, signature, signer };
+  const { payments } = status;
+  const isOurs = await (payments ? verifyConditional({ ...statement, payments }) : verifyVoucher(statement));
+  // What else is owed there is not for this fetch to know: nothing more is signed, and it is closed with the others.
+  if (payments && isOurs) return createPurse(worst);
   const distrust =
     status.channelId !== channelId
       ? "the status of another channel"
@@ -112,6 +111,16 @@ async function toPurse(
   // Calls that still run count at their ceilings, as calls whose answer was lost.
   const open = held > 0n ? [[signed, held] as const] : [];
   return createPurse({ channelId, terms, deposit, charged: spent, told: spent, signed, open });
+}
+
+/** Payments in a wrong order were never signed. */
+async function verifyConditional(parameters: verifyConditionalVoucher.Parameters): Promise<boolean> {
+  try {
+    return await verifyConditionalVoucher(parameters);
+  } catch (error) {
+    if (isSubfenError(error, "payments-not-ascending")) return false;
+    throw error;
+  }
 }
 
 /** @returns What the seller says of the channel, or `undefined` when it does not know it. */

@@ -1,9 +1,11 @@
 import type { Hex } from "viem";
 
+import { isSubfenError } from "../errors.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import { signVoucher } from "../protocol/voucher.ts";
-import { type Challenge, parseChallenges } from "../wire/challenge.ts";
+import type { Challenge } from "../wire/challenge.ts";
 import { formatCredential } from "../wire/credential.ts";
+import { readChallenges } from "../wire/readChallenges.ts";
 import {
   formatSessionPayload,
   formatSessionRequest,
@@ -146,16 +148,31 @@ export function routeOf(call: Call): string {
  * @returns The offer, or `undefined` when none of the challenges is an `evm` session that is still good.
  * @throws {SellerChangedError} when it asks for another payee, token, contract or chain than before.
  */
-export function takeOffer(session: SellerSession, call: Call, response: Response): SessionOffer | undefined {
-  for (const challenge of parseChallenges(response.headers.get("www-authenticate"))) {
+export async function takeOffer(
+  session: SellerSession,
+  call: Call,
+  response: Response,
+): Promise<SessionOffer | undefined> {
+  for (const challenge of await readChallenges(response)) {
     if (challenge.method !== "evm" || challenge.intent !== "session" || !isGood(challenge)) continue;
-    const request = parseSessionRequest(challenge.request);
+    const request = readRequest(challenge);
+    if (!request) continue;
     pin(session, request);
     const offer = { challenge, request };
     session.offers.set(routeOf(call), offer);
     return offer;
   }
   return undefined;
+}
+
+/** One challenge that cannot be read must not stand in the way of the others. */
+function readRequest({ request }: Challenge): SessionRequest | undefined {
+  try {
+    return parseSessionRequest(request);
+  } catch (error) {
+    if (isSubfenError(error, "malformed")) return undefined;
+    throw error;
+  }
 }
 
 /** @returns The offer for this route that is still good. */

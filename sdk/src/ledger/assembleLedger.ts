@@ -1,5 +1,9 @@
+import type { Hex } from "viem";
+
 import { assertField } from "../protocol/assertField.ts";
 import { SubfenError } from "../errors.ts";
+import type { ChargeRef } from "./charge.ts";
+import { createChargeSteps } from "./chargeSteps.ts";
 import type { ChainState, Ledger, LedgerOwner } from "./ledger.ts";
 import { createSteps } from "./steps.ts";
 import type { Store } from "./store.ts";
@@ -20,6 +24,9 @@ export class LedgerUnavailableError extends SubfenError {
 /** Milliseconds of 30 days: how long what a finalized channel has bought is kept by default. */
 export const defaultRetention = 30 * 24 * 3600 * 1000;
 
+/** Milliseconds of a day: how long what an authorization has bought is kept. Its challenge is long past by then. */
+const chargeRetention = 24 * 3600 * 1000;
+
 /**
  * Makes a ledger of a store. What it does is the same whatever the store is made of.
  *
@@ -39,6 +46,7 @@ export function assembleLedger(parameters: {
 }): Ledger {
   const { store, now, retention, owner } = parameters;
   const steps = createSteps(store, now);
+  const charges = createChargeSteps(store, now);
   let closing: Promise<void> | undefined;
 
   function requireOpen(): void {
@@ -84,6 +92,29 @@ export function assembleLedger(parameters: {
       assertIds({ channelId, requestHash });
       assertAmounts({ cumulativeAmount, amount, minVoucherDelta });
       return run(() => steps.hold(request));
+    },
+
+    async prove(proof) {
+      const { channelId, ref, due } = proof;
+      assertIds({ channelId, ref });
+      assertAmounts({ due });
+      return run(() => steps.prove({ ...proof, ref: ref.toLowerCase() as Hex }));
+    },
+
+    async concede({ channelId, ref }) {
+      assertIds({ channelId, ref });
+      return run(() => steps.concede({ channelId, ref: ref.toLowerCase() as Hex }));
+    },
+
+    async markTicks(mark) {
+      const { channelId, ref, due, drawn, charged, freed, holds } = mark;
+      assertIds({ channelId, ref });
+      assertAmounts({ due, drawn, charged, freed });
+      for (const { cumulativeAmount, requestHash, amount } of holds) {
+        assertIds({ requestHash });
+        assertAmounts({ cumulativeAmount, amount });
+      }
+      return run(() => steps.markTicks({ ...mark, ref: ref.toLowerCase() as Hex }));
     },
 
     async capture(capture) {
@@ -156,6 +187,38 @@ export function assembleLedger(parameters: {
       return run(() => store.dropTransaction(account, nonce));
     },
 
+    async getCharge(ref) {
+      assertCharge(ref);
+      requireOpen();
+      return charges.get(ref);
+    },
+
+    async holdCharge(charge) {
+      assertCharge(charge);
+      return run(() => charges.hold(charge));
+    },
+
+    async earnCharge(charge) {
+      assertCharge(charge);
+      return run(() => charges.earn(charge));
+    },
+
+    async releaseCharge(ref) {
+      assertCharge(ref);
+      return run(() => charges.release(ref));
+    },
+
+    async settleCharge(charge) {
+      assertCharge(charge);
+      assertIds({ txHash: charge.txHash });
+      return run(() => charges.settle(charge));
+    },
+
+    async earnedCharges() {
+      requireOpen();
+      return store.earnedCharges();
+    },
+
     acquireLease: (lease) => run(() => steps.acquireLease(lease)),
     releaseLease: (lease) => run(() => steps.releaseLease(lease)),
 
@@ -166,6 +229,7 @@ export function assembleLedger(parameters: {
         // A step forgets only so many, since requests wait for it.
         while (!(await run(() => steps.prune(channelId)))) continue;
       }
+      while (!(await run(() => store.forgetCharges(now() - chargeRetention)))) continue;
       return { released, pruned: old.length };
     },
 
@@ -183,6 +247,11 @@ export function assembleLedger(parameters: {
 
 function assertIds(ids: Record<string, unknown>): void {
   for (const field in ids) assertField({ field, type: "bytes32", value: ids[field] });
+}
+
+function assertCharge({ payer, nonce }: ChargeRef): void {
+  assertField({ field: "payer", type: "address", value: payer });
+  assertIds({ nonce });
 }
 
 function assertAmounts(amounts: Record<string, unknown>): void {

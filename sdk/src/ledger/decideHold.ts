@@ -1,60 +1,92 @@
-import { min } from "../bigints.ts";
-import type { ChannelRecord, HoldRefusal, HoldRequest, Purchase } from "./ledger.ts";
+import type { Hex } from "viem";
 
-/** What a ledger must do about a hold request. Every ledger asks this one function, inside its atomic step. */
-export type HoldDecision =
-  /** Store the statement if `accepts`, add the amount to `held`, remember the hold. */
-  | { readonly kind: "hold"; readonly accepts: boolean }
-  | { readonly kind: "repeat"; readonly purchase: Purchase }
-  /** Nothing is reserved, but a good statement is kept if `accepts`: the payer owes it whatever it buys. */
-  | { readonly kind: "refuse"; readonly reason: HoldRefusal; readonly accepts: boolean };
+import { min } from "../bigints.ts";
+import type { ChannelRecord, HoldRefusal, HoldRequest, Purchase, StatementRequest } from "./ledger.ts";
 
 /**
- * The payee's rules for one request (docs/protocol.md): what the statement bought before decides first, so that a
- * repeated request gets its answer even from a closed channel; then the channel's state; then the amounts.
+ * What a channel still has for work: what is accepted and what is proven of the work drawn from conditional payments, as
+ * far as the deposit goes, less what is spent and held. Every decision about a channel's money asks this one function.
  *
- * @param channel - The channel as it is.
- * @param known - What is known of this statement and of this idempotency key.
- * @param request - The request.
- * @returns What to do.
+ * @param channel - The channel.
+ * @returns Base units; negative where more is spent and held than is there.
  */
-export function decideHold(
-  channel: ChannelRecord,
-  known: { byStatement: Purchase | undefined; byKey: Purchase | undefined },
-  request: HoldRequest,
-): HoldDecision {
-  const { byStatement, byKey } = known;
-  if (byStatement && byStatement.requestHash !== request.requestHash) return refuse("statement-used");
-  if (byKey && byKey.requestHash !== request.requestHash) return refuse("idempotency-key-reused");
-  // A request that failed may have been served since, under the same key and a new statement.
-  for (const earlier of [byStatement, byKey]) {
-    if (earlier?.status === "held") return refuse("request-in-progress");
-    if (earlier?.status === "captured") return { kind: "repeat", purchase: earlier };
-  }
-
-  const { accepts, refusal } = decideAcceptance(channel, request);
-  if (refusal) return refuse(refusal);
-  const accepted = accepts ? request.cumulativeAmount : channel.accepted;
-  const owed = channel.spent + channel.held + request.amount;
-  if (owed > accepted) return { kind: "refuse", reason: "insufficient-balance", accepts };
-  // What was accepted stays when a reorganisation takes a part of the deposit back; more than is there is not served.
-  if (owed > channel.deposit) return { kind: "refuse", reason: "amount-exceeds-deposit", accepts };
-  return { kind: "hold", accepts };
-}
-
-/** @returns Base units that a channel still has for work; negative where more is spent and held than is there. */
-export function availableOn(channel: Pick<ChannelRecord, "accepted" | "deposit" | "spent" | "held">): bigint {
-  return min(channel.accepted, channel.deposit) - channel.spent - channel.held;
+export function availableOn(
+  channel: Pick<ChannelRecord, "accepted" | "payments" | "deposit" | "spent" | "held">,
+): bigint {
+  return min(channel.accepted + provenOn(channel), channel.deposit) - channel.spent - channel.held;
 }
 
 /** @returns The total that has to be accepted on a channel before this much more can be reserved; base units. */
-export function requiredOn(channel: Pick<ChannelRecord, "spent" | "held">, more: bigint): bigint {
-  return channel.spent + channel.held + more;
+export function requiredOn(channel: Pick<ChannelRecord, "payments" | "spent" | "held">, more: bigint): bigint {
+  return channel.spent + channel.held + more - provenOn(channel);
 }
 
-/** Whether a channel serves nothing new. */
-export function isEnding(channel: ChannelRecord): boolean {
-  return channel.closing || channel.retired || channel.finalized || channel.closeRequestedAt !== 0;
+/**
+ * What evidence has proven of the work that was drawn from the channel's conditional payments, in base units. What was
+ * proven and not drawn stays the payment's own, until it is folded into the total.
+ */
+export function provenOn({ payments }: Pick<ChannelRecord, "payments">): bigint {
+  let proven = 0n;
+  for (const { work, due } of payments) proven += min(work, due);
+  return proven;
+}
+
+/** What a ledger must do about a hold request. Every ledger asks this one function, inside its atomic step. */
+export type HoldDecision =
+  /** Remember the hold, and add the amount to `held`. */
+  | { readonly kind: "hold" }
+  | { readonly kind: "repeat"; readonly purchase: Purchase }
+  | { readonly kind: "refuse"; readonly reason: HoldRefusal };
+
+/**
+ * What the request's statement or its idempotency key has bought before decides first, so that a repeated request gets its
+ * answer even from a closed channel.
+ *
+ * @param known - What is known of this statement and of this idempotency key.
+ * @param request - The request.
+ * @returns What to do, or `undefined` where it has bought nothing.
+ */
+export function decideRepeat(
+  known: { byStatement: Purchase | undefined; byKey: Purchase | undefined },
+  { requestHash }: Pick<HoldRequest, "requestHash">,
+): HoldDecision | undefined {
+  const { byStatement, byKey } = known;
+  if (byStatement && byStatement.requestHash !== requestHash) return refuse("statement-used");
+  if (byKey && byKey.requestHash !== requestHash) return refuse("idempotency-key-reused");
+  // A request that failed may have been served since, under the same key and a new statement.
+  for (const earlier of [byStatement, byKey]) {
+    if (earlier?.status === "held") return refuse("request-in-progress");
+    if (earlier && earlier.status !== "released") return { kind: "repeat", purchase: earlier };
+  }
+  return undefined;
+}
+
+/**
+ * The payee's rules for the amounts of one request (docs/protocol.md).
+ *
+ * @param channel - The channel, its statement accepted.
+ * @param request - The request.
+ * @returns What to do.
+ */
+export function decideHold(channel: ChannelRecord, request: Pick<HoldRequest, "amount" | "conditional">): HoldDecision {
+  const { amount } = request;
+  const ref = request.conditional?.ref;
+  if (ref !== undefined) return decideOnCredit(channel, ref, amount);
+  if (amount <= availableOn(channel)) return { kind: "hold" };
+  // What was accepted stays when a reorganisation takes a part of the deposit back; more than is there is not served.
+  const isStated = amount <= availableOn({ ...channel, deposit: channel.accepted + provenOn(channel) });
+  return refuse(isStated ? "amount-exceeds-deposit" : "insufficient-balance");
+}
+
+/** A payment buys one piece of work, before it is known whether that is owed. */
+function decideOnCredit(channel: ChannelRecord, ref: Hex, amount: bigint): HoldDecision {
+  const payment = channel.payments.find((one) => one.ref === ref);
+  if (!payment) return refuse("payment-unknown");
+  if (payment.work > 0n) return refuse("payment-used");
+  if (payment.due > 0n) return refuse("payment-proven");
+  if (amount > payment.amount) return refuse("payment-too-small");
+  const worstCase = channel.payments.reduce((sum, one) => sum + one.amount, channel.accepted);
+  return worstCase > channel.deposit ? refuse("amount-exceeds-deposit") : { kind: "hold" };
 }
 
 /**
@@ -66,16 +98,27 @@ export function isEnding(channel: ChannelRecord): boolean {
  */
 export function decideAcceptance(
   channel: ChannelRecord,
-  statement: Pick<HoldRequest, "cumulativeAmount" | "minVoucherDelta">,
+  statement: Pick<StatementRequest, "cumulativeAmount" | "minVoucherDelta">,
 ): { accepts: boolean; refusal?: HoldRefusal } {
-  if (channel.finalized) return { accepts: false, refusal: "channel-finalized" };
-  if (isEnding(channel)) return { accepts: false, refusal: "channel-closing" };
+  const ending = endingOf(channel);
+  if (ending) return { accepts: false, refusal: ending };
   if (statement.cumulativeAmount <= channel.accepted) return { accepts: false };
   if (statement.cumulativeAmount > channel.deposit) return { accepts: false, refusal: "amount-exceeds-deposit" };
   if (statement.cumulativeAmount - channel.accepted < statement.minVoucherDelta) {
     return { accepts: false, refusal: "delta-too-small" };
   }
   return { accepts: true };
+}
+
+/** Whether a channel serves nothing new. */
+export function isEnding(channel: ChannelRecord): boolean {
+  return endingOf(channel) !== undefined;
+}
+
+/** Whether a channel serves nothing new, and why. */
+export function endingOf(channel: ChannelRecord): HoldRefusal | undefined {
+  if (channel.finalized) return "channel-finalized";
+  return channel.closing || channel.retired || channel.closeRequestedAt !== 0 ? "channel-closing" : undefined;
 }
 
 /**
@@ -103,5 +146,5 @@ export function decideClose(
 }
 
 function refuse(reason: HoldRefusal): HoldDecision {
-  return { kind: "refuse", reason, accepts: false };
+  return { kind: "refuse", reason };
 }

@@ -1,8 +1,18 @@
+export type { Charge, ChargeLedger, ChargeRef, HoldChargeResult, KnownCharge } from "./charge.ts";
 export * from "./ledger.ts";
 export { LedgerUnavailableError } from "./assembleLedger.ts";
-export { decideAcceptance, decideClose, decideHold, type HoldDecision } from "./decideHold.ts";
+export {
+  availableOn,
+  decideAcceptance,
+  decideClose,
+  decideHold,
+  decideRepeat,
+  type HoldDecision,
+  provenOn,
+} from "./decideHold.ts";
 export { createMemoryLedger } from "./memoryLedger.ts";
 export { UnknownHoldError } from "./steps.ts";
+export { isOfStatement, tickKey } from "./tickKey.ts";
 export { LogTooLongError } from "./sqlite/groupCommit.ts";
 export { type LedgerReader, openLedgerReader, UnreadableLedgerError } from "./sqlite/ledgerReader.ts";
 export { LedgerVersionError } from "./sqlite/ledgerVersionError.ts";

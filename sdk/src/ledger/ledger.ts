@@ -1,6 +1,11 @@
 import type { Address, Hex } from "viem";
 
+import type { EvidenceRefusal } from "../protocol/rules/addEvidence.ts";
+import type { ConditionPolicy } from "../protocol/rules/newPayments.ts";
+import type { StandingPayment, StatedPayment } from "../protocol/rules/statement.ts";
+import type { StatementRefusal } from "../protocol/rules/statementRefusal.ts";
 import type { Terms } from "../protocol/terms.ts";
+import type { ChargeLedger } from "./charge.ts";
 
 /** What the chain says of a channel. Amounts in base units. */
 export type ChainState = {
@@ -22,6 +27,12 @@ export type ChannelRecord = ChainState & {
   readonly accepted: bigint;
   /** The signature of the highest statement. */
   readonly signature: Hex;
+  /** Whether that is a conditional statement, which is signed otherwise and may have no payments. */
+  readonly isConditional: boolean;
+  /** The conditional payments that stand in it, ascending by `ref`. */
+  readonly payments: readonly LedgerPayment[];
+  /** Work for payments that the payer has dropped before it was proven. */
+  readonly lost: bigint;
   /** Charged for work that succeeded; never decreases. */
   readonly spent: bigint;
   /** Reserved for work that is running. */
@@ -36,6 +47,15 @@ export type ChannelRecord = ChainState & {
   readonly finalizedAt: number | undefined;
 };
 
+/**
+ * A conditional payment that stands. Its `work` is what was drawn from it: what is proven counts as available up to that,
+ * so that what is due for one piece of work pays for no other.
+ */
+export type LedgerPayment = StandingPayment & {
+  /** The statement that has bought its work, by its total; `undefined` while none has, and for ticks. */
+  readonly statement?: bigint | undefined;
+};
+
 /** A kept answer, to be given again when the same request is repeated. */
 export type Answer = {
   readonly status: number;
@@ -43,7 +63,10 @@ export type Answer = {
   readonly body: Uint8Array;
 };
 
-/** What one statement has bought. A statement is known in its channel by its cumulative amount. */
+/**
+ * What one statement has bought. A statement is known in its channel by its cumulative amount; ticks have numbers above
+ * every amount, see `tickKey`.
+ */
 export type Purchase = {
   readonly cumulativeAmount: bigint;
   /** Binds idempotency key, method, path and body digest of the request it pays for. */
@@ -51,7 +74,10 @@ export type Purchase = {
   readonly idempotencyKey: string | undefined;
   /** Base units reserved: the request's ceiling, or for a stream what was reserved for it so far. */
   readonly amount: bigint;
-  readonly status: "held" | "captured" | "released";
+  /** `delivered` is work that its payment's condition decides about: nothing is charged yet. */
+  readonly status: "held" | "captured" | "released" | "delivered";
+  /** The conditional payment that pays for it, by its ref, where one does: then the amount is held on the payer's credit. */
+  readonly ref: Hex | undefined;
   /** Base units charged, once captured; while a stream is held, what it had delivered at its last mark. */
   readonly captured: bigint;
   /** The channel's `spent` right after the capture. */
@@ -74,7 +100,28 @@ export type HoldRequest = {
   readonly idempotencyKey: string | undefined;
   readonly amount: bigint;
   readonly minVoucherDelta: bigint;
+  /** What makes it a conditional statement; a plain voucher has none, and so leaves all payments out. */
+  readonly conditional?: Conditional | undefined;
 };
+
+/** What a conditional statement has beside a plain one, and by which rules new payments are taken up. */
+export type Conditional = {
+  /** Strictly ascending by `ref`. */
+  readonly payments: readonly StatedPayment[];
+  /** The payment that pays for this request; where it is left out, what is available does. */
+  readonly ref?: Hex | undefined;
+  readonly policy: ConditionPolicy & {
+    /** Base units of work that may be done for this payer before it is proven. */
+    readonly creditLimit: bigint;
+  };
+  readonly chainId: number;
+};
+
+/** A statement without a request. */
+export type StatementRequest = Pick<
+  HoldRequest,
+  "channelId" | "cumulativeAmount" | "signature" | "minVoucherDelta" | "conditional"
+>;
 
 /** What became of a {@link HoldRequest}. */
 export type HoldResult =
@@ -82,13 +129,21 @@ export type HoldResult =
   | { readonly kind: "held"; readonly channel: ChannelRecord }
   /** The same request has been served: give its answer again. */
   | { readonly kind: "repeated"; readonly channel: ChannelRecord; readonly hold: Hold }
-  | { readonly kind: "refused"; readonly reason: HoldRefusal; readonly channel: ChannelRecord }
+  | {
+      readonly kind: "refused";
+      readonly reason: HoldRefusal;
+      readonly channel: ChannelRecord;
+      /** Present with `statement-refused`. */
+      readonly statement?: StatementRefusal | undefined;
+    }
   | { readonly kind: "unknown-channel" };
 
 /**
  * Why nothing was reserved: the same request still runs; the statement has bought another request; the idempotency key
  * belongs to another request; the statement grows too little, is above the deposit, or leaves too little beyond what is
- * spent and held; the deposit has fallen below what would be owed; the channel is closing, retired or closed.
+ * spent and held; the deposit has fallen below what would be owed; the channel is closing, retired or closed. Of
+ * conditional ones: the rules refuse the statement; the payment does not stand, has bought work before, is proven already,
+ * or is over less than the request can cost.
  */
 export type HoldRefusal =
   | "request-in-progress"
@@ -98,7 +153,53 @@ export type HoldRefusal =
   | "amount-exceeds-deposit"
   | "insufficient-balance"
   | "channel-closing"
-  | "channel-finalized";
+  | "channel-finalized"
+  | "statement-refused"
+  | "payment-unknown"
+  | "payment-used"
+  | "payment-proven"
+  | "payment-too-small";
+
+/** Evidence for a payment. */
+export type Proof = {
+  readonly channelId: Hex;
+  readonly ref: Hex;
+  readonly evidence: Hex;
+  /** What it proves, in base units: see `proveDue`. */
+  readonly due: bigint;
+};
+
+/** What became of a {@link Proof}. */
+export type ProofResult =
+  /** It is kept, or what was known proves as much; `due` in base units. */
+  | { readonly kind: "proven"; readonly channel: ChannelRecord; readonly due: bigint }
+  | { readonly kind: "refused"; readonly reason: ProofRefusal; readonly channel: ChannelRecord }
+  | { readonly kind: "unknown-channel" };
+
+/** Why evidence is not taken. While the work runs it is not, since a seller that fails must not have charged for it. */
+export type ProofRefusal =
+  | EvidenceRefusal
+  | { readonly code: "request-in-progress"; readonly ref: Hex }
+  /** Somebody else has drawn on these ticks. */
+  | { readonly code: "ticks-moved"; readonly ref: Hex; readonly drawn: bigint };
+
+/** What ticks have come to since they were written down last. Amounts in base units. */
+export type TickMark = Proof & {
+  /** What was drawn from the payment so far, as it was written down last: else somebody else serves its ticks. */
+  readonly drawn: bigint;
+  /** Charged since. */
+  readonly charged: bigint;
+  /** Made available beside it: to streams and vouchers. */
+  readonly freed: bigint;
+  /** Requests that run and are held from now on as those of statements are. */
+  readonly holds: readonly {
+    /** See `tickKey`. */
+    readonly cumulativeAmount: bigint;
+    readonly requestHash: Hex;
+    readonly idempotencyKey: string | undefined;
+    readonly amount: bigint;
+  }[];
+};
 
 /** Whose ledger it is: nothing of another seller, token, contract or chain may get into it. */
 export type LedgerOwner = {
@@ -143,7 +244,7 @@ export type Maintenance = {
  * Each method rejects with {@link InvalidFieldError} where an amount is no `bigint` of 128 bits or an id no 32 bytes, and
  * with {@link LedgerUnavailableError} where a durable ledger could not write: then nothing has changed.
  */
-export type Ledger = {
+export type Ledger = ChargeLedger & {
   /** Whose it is, where it is bound to one seller. */
   readonly owner: LedgerOwner | undefined;
 
@@ -170,12 +271,28 @@ export type Ledger = {
    *
    * @returns As {@link Ledger.hold}, `held` meaning accepted.
    */
-  accept(
-    statement: Pick<HoldRequest, "channelId" | "cumulativeAmount" | "signature" | "minVoucherDelta">,
-  ): Promise<HoldResult>;
+  accept(statement: StatementRequest): Promise<HoldResult>;
 
   /** Accepts the statement and reserves the amount, or says why not. See {@link HoldResult}. */
   hold(request: HoldRequest): Promise<HoldResult>;
+
+  /**
+   * Keeps evidence for a payment that stands, where it proves more than what is known. Work that was delivered for it is
+   * charged at what is due.
+   */
+  prove(proof: Proof): Promise<ProofResult>;
+
+  /**
+   * Admits that the work for a payment is worth no more than what is proven, as when a task was judged to have failed: it
+   * takes no more of the payer's credit, and nothing more is charged for it.
+   */
+  concede(payment: Pick<Proof, "channelId" | "ref">): Promise<ProofResult>;
+
+  /**
+   * Writes down the newest tick of a payment and what its ticks have bought, as one capture. Nothing is written where
+   * `drawn` is not what is known.
+   */
+  markTicks(mark: TickMark): Promise<ProofResult>;
 
   /**
    * Goes on with a stream: marks what it has delivered, which is charged if this process ends, and reserves more for it
@@ -194,7 +311,8 @@ export type Ledger = {
   }): Promise<{ channel: ChannelRecord; hold: Purchase }>;
 
   /**
-   * Charges what the work was worth, at most what was held, and keeps the answer.
+   * Charges what the work was worth, at most what was held, and keeps the answer. Work that a conditional payment pays for
+   * is delivered: what is due is charged when that is proven.
    *
    * @returns The channel and the hold as they are now.
    * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
@@ -275,8 +393,8 @@ export type Ledger = {
   releaseLease(lease: { name: string; holder: string }): Promise<void>;
 
   /**
-   * Ends what ended processes hold, and forgets the purchases of channels that were finalized long ago. A ledger
-   * that others may share does it by itself when it is opened and from time to time.
+   * Ends what ended processes hold, and forgets the purchases of channels that were finalized long ago, and charges
+   * that were settled a day ago. A ledger that others may share does it by itself when it is opened and from time to time.
    *
    * @returns How many of each.
    */

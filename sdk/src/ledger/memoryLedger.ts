@@ -1,7 +1,9 @@
 import type { Address, Hex } from "viem";
 
+import type { DroppedPayment } from "../protocol/rules/statement.ts";
 import { assembleLedger, defaultRetention } from "./assembleLedger.ts";
 import type { Answer, ChannelRecord, Ledger, Purchase, SavedTransaction } from "./ledger.ts";
+import { createMemoryCharges } from "./memoryCharges.ts";
 import type { Lease, StatementRef, Store } from "./store.ts";
 
 /**
@@ -24,6 +26,8 @@ export function createMemoryLedger(
 
 type Entry = {
   row: ChannelRecord;
+  /** Payments that were dropped, by ref. */
+  dropped: Map<Hex, DroppedPayment>;
   purchases: Map<bigint, Purchase>;
   /** The statement that was used last under each key. */
   keys: Map<string, bigint>;
@@ -52,6 +56,8 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
   }
 
   return {
+    ...createMemoryCharges(),
+
     channel: (channelId) => entries.get(channelId)?.row,
     putChannel(row) {
       const entry = entries.get(row.channelId);
@@ -59,6 +65,7 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
       else {
         entries.set(row.channelId, {
           row,
+          dropped: new Map(),
           purchases: new Map(),
           keys: new Map(),
           answers: new Map(),
@@ -71,6 +78,9 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
         if (!unsettled || (row.firstUnsettledAt !== undefined && !row.finalized)) yield row;
       }
     },
+
+    dropped: (channelId, ref) => entryOf(channelId).dropped.get(ref),
+    putDropped: (channelId, payment) => void entryOf(channelId).dropped.set(payment.ref, payment),
 
     purchase: ({ channelId, cumulativeAmount }) => entries.get(channelId)?.purchases.get(cumulativeAmount),
     purchaseByKey(channelId, idempotencyKey) {
@@ -119,7 +129,7 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
       ),
     forgetPurchases(channelId) {
       const entry = entryOf(channelId);
-      for (const forgotten of [entry.purchases, entry.keys, entry.answers]) forgotten.clear();
+      for (const forgotten of [entry.dropped, entry.purchases, entry.keys, entry.answers]) forgotten.clear();
       entry.answerBytes = 0;
       return true;
     },

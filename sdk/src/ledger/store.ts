@@ -1,5 +1,7 @@
 import type { Address, Hex } from "viem";
 
+import type { DroppedPayment } from "../protocol/rules/statement.ts";
+import type { ChargeStore } from "./charge.ts";
 import type { Answer, ChannelRecord, Purchase, SavedTransaction } from "./ledger.ts";
 
 /** Who holds a lease, and until when: Unix time in milliseconds. */
@@ -12,11 +14,15 @@ export type StatementRef = { readonly channelId: Hex; readonly cumulativeAmount:
  * Where a ledger keeps things. It decides nothing and is synchronous: whoever calls it makes a step, or a group of steps,
  * atomic. Rows and purchases are replaced whole.
  */
-export type Store = {
+export type Store = ChargeStore & {
   channel(channelId: Hex): ChannelRecord | undefined;
   putChannel(row: ChannelRecord): void;
   /** In the order they were added. */
   channels(filter: { unsettled: boolean }): Iterable<ChannelRecord>;
+
+  /** A payment that was dropped, for good. */
+  dropped(channelId: Hex, ref: Hex): DroppedPayment | undefined;
+  putDropped(channelId: Hex, payment: DroppedPayment): void;
 
   purchase(ref: StatementRef): Purchase | undefined;
   /** What is held or captured under the key, else what was released. */
@@ -36,7 +42,7 @@ export type Store = {
 
   /** Gives up this instance: from now on it counts as ended. */
   leave(): void;
-  /** Takes the leases of ended instances away and forgets these; returns what they hold. */
+  /** Takes leases and charges of ended instances away and forgets these; returns what they hold on channels. */
   takeAbandoned(): StatementRef[];
   /** Channels whose purchases are kept and that were finalized before this time. */
   finalizedBefore(time: number): Hex[];

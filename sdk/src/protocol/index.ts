@@ -57,7 +57,8 @@ export { addEvidence, type EvidenceJudgement, type EvidenceRefusal } from "./rul
 export type { ChannelFacts } from "./rules/channelFacts.ts";
 export { estimateClaimGas } from "./rules/claimGas.ts";
 export { entitlementOf } from "./rules/entitlementOf.ts";
-export { judgeStatement, type PayeePolicy, type StatementJudgement } from "./rules/judgeStatement.ts";
+export type { StatementJudgement } from "./rules/judgePayments.ts";
+export { judgeStatement, type PayeePolicy } from "./rules/judgeStatement.ts";
 export type { ConditionPolicy } from "./rules/newPayments.ts";
 export type { PayerPolicy } from "./rules/payerPolicy.ts";
 export { explainPlanRefusal, type PlanRefusal } from "./rules/planRefusal.ts";
@@ -84,6 +85,13 @@ export { InvalidSignatureError, isCanonicalSignature, normalizeSignature, type S
 export { computeTaskId, escrowDomain, type EscrowLocation, type Task } from "./taskId.ts";
 export { type Terms, voucherSigner } from "./terms.ts";
 export type { SigningAccount, TypedData } from "./typedMessage.ts";
+export {
+  chargeAuthorizationNonce,
+  hashTransferWithAuthorization,
+  signTransferWithAuthorization,
+  type TransferWithAuthorization,
+  transferWithAuthorizationType,
+} from "./transferWithAuthorization.ts";
 export {
   attestationDomain,
   type AttestationLocation,

@@ -8,16 +8,21 @@ import type { Challenge } from "../wire/challenge.ts";
 export type Challenger = {
   /**
    * @param intent - The scheme it is for.
-   * @param request - The encoded request.
+   * @param asked - The encoded request, and what else the challenge is bound to.
    * @param description - For people.
    * @returns A challenge bound to this realm and to its expiry.
    */
-  issue(intent: string, request: string, description?: string): Challenge;
+  issue(intent: string, asked: Pick<Challenge, "request" | "digest" | "opaque">, description?: string): Challenge;
   /**
    * @param challenge - A challenge that a credential echoes.
-   * @returns `undefined` if it was issued here and is still good, else why not.
+   * @returns Whether it was issued here.
    */
-  refusal(challenge: Challenge): string | undefined;
+  isOwn(challenge: Challenge): boolean;
+  /**
+   * @param challenge - A challenge that was issued here.
+   * @returns Whether no credential may answer it any more.
+   */
+  isExpired(challenge: Challenge): boolean;
 };
 
 /** A secret too short to bind challenges by. */
@@ -90,19 +95,16 @@ export function createChallenger(parameters: {
   }
 
   return {
-    issue(intent, request, description) {
+    issue(intent, asked, description) {
       const expires = new Date(Math.ceil(now() / 1000 + lifetime) * 1000).toISOString().replace(".000Z", "Z");
-      const challenge = { realm, method: "evm", intent, request, expires };
+      const challenge = { realm, method: "evm", intent, ...asked, expires };
       const id = bind(boundText(challenge));
       return description === undefined ? { id, ...challenge } : { id, ...challenge, description };
     },
 
-    refusal(challenge) {
-      if (!isOurs(challenge) || challenge.realm !== realm) return "it was not issued by this seller";
-      if (challenge.method !== "evm") return "it is of another method or intent";
-      // What we issue always expires; the text is ours, so it always parses.
-      const expiresAt = Date.parse(challenge.expires ?? "");
-      return expiresAt > now() ? undefined : `it expired at ${challenge.expires}`;
-    },
+    isOwn: (challenge) => isOurs(challenge) && challenge.realm === realm,
+
+    // What we issue always expires; the text is ours, so it always parses.
+    isExpired: ({ expires = "" }) => !(Date.parse(expires) > now()),
   };
 }

@@ -45,7 +45,8 @@ export function createChannelStatus(seller: Seller): (request: Request) => Promi
     if (timestamp <= (last.get(channelId) ?? -1n)) return stale();
     last.set(channelId, timestamp);
     const { accepted: acceptedCumulative, signature: statement, spent, held } = channel;
-    const status = { channelId, acceptedCumulative, signature: statement, spent, held };
+    const payments = channel.isConditional ? channel.payments : undefined;
+    const status = { channelId, acceptedCumulative, signature: statement, spent, held, payments };
     return new Response(formatChannelStatus(status), {
       headers: { "content-type": "application/json", "cache-control": "no-store" },
     });

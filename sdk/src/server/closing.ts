@@ -2,11 +2,14 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Hex } from "viem";
 
+import { closeChannelConditionally } from "../chain/claimConditionally.ts";
 import { closeChannel } from "../chain/closeChannel.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
 import type { Statement } from "../wire/session.ts";
+import { toRefusal } from "./refusals.ts";
 import { ProblemError, readChain, requireStatement, type Seller, toTransactionProblem } from "./seller.ts";
-import { claimOf } from "./settling.ts";
+import { claimOf, conditionalClaimOf } from "./settling.ts";
+import type { TickAccounts } from "./ticks/tickAccounts.ts";
 
 /** A channel at its end; without a transaction when an earlier try had closed it. */
 type Closed = { channel: ChannelRecord; txHash: Hex | undefined };
@@ -18,7 +21,7 @@ export type Closing = {
 };
 
 /** Makes the closing part of a gateway. A payer that wants to close waits up to `drainTimeout` for its own calls. */
-export function createClosing(seller: Seller, drainTimeout: number): Closing {
+export function createClosing(seller: Seller, drainTimeout: number, ticks: TickAccounts | undefined): Closing {
   const { contract, ledger, outbox } = seller;
   const closings = new Map<Hex, Promise<Closed>>();
 
@@ -40,9 +43,14 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
     try {
       const channel = await drain(channelId);
       const claim = claimOf(channel);
-      const { transactionHash: txHash } = await outbox.transact(`close ${channelId}`, (client) =>
-        closeChannel(client, { contract, claim }),
-      );
+      const { transactionHash: txHash } = await outbox.transact(`close ${channelId}`, async (client) => {
+        // At the settled amount no statement is looked at.
+        if (!channel.isConditional || claim.amount === channel.settled) {
+          return closeChannel(client, { contract, claim });
+        }
+        const sources = { contract, ...conditionalClaimOf(channel) };
+        return (await closeChannelConditionally(client, sources)).hash;
+      });
       const { blockNumber, deposit, closeRequestedAt } = channel;
       const end = { blockNumber, deposit, settled: claim.amount, closeRequestedAt, finalized: true };
       return { channel: (await ledger.updateChain(channelId, end)) ?? channel, txHash };
@@ -63,12 +71,11 @@ export function createClosing(seller: Seller, drainTimeout: number): Closing {
       if (!known) throw new ProblemError("channel-not-found", "The seller does not know this channel.", { channelId });
       requireStatement(seller, known.terms, statement);
       await ledger.updateChain(channelId, await readChain(seller, channelId));
-      const result = await ledger.beginClose(statement);
+      const begin = () => ledger.beginClose(statement);
+      const result = await (ticks ? ticks.sealed(channelId, [], begin) : begin());
       if (result.kind === "refused") {
-        const detail =
-          result.reason === "statement-used"
-            ? "A statement that has paid for a request cannot close: sign another amount."
-            : "The channel is closed.";
+        if (result.reason !== "statement-used") throw toRefusal(result, statement, 0n);
+        const detail = "A statement that has paid for a request cannot close: sign another amount.";
         throw new ProblemError(result.reason, detail, { channelId });
       }
       const running = closings.get(channelId) ?? finish(channelId).finally(() => closings.delete(channelId));

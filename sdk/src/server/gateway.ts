@@ -1,15 +1,18 @@
-import type { Ledger } from "../ledger/ledger.ts";
-import { formatChallenge } from "../wire/challenge.ts";
+import type { Ledger, ProofResult } from "../ledger/ledger.ts";
+import { choosePayments, parseAcceptPayment } from "../wire/acceptPayment.ts";
+import type { Challenge } from "../wire/challenge.ts";
 import { parseCredential } from "../wire/credential.ts";
 import { problemResponse } from "../wire/problem.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
+import { createChargeScheme } from "./chargeScheme.ts";
+import type { GatewayProof } from "./conditions.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
 import { type Price, startingPrice, type WorkMeter } from "./price.ts";
 import { toProblemResponse } from "./refusals.ts";
 import { readBody } from "./requestBody.ts";
-import type { Exchange } from "./scheme.ts";
+import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError } from "./seller.ts";
 import { createSessionScheme } from "./sessionScheme.ts";
 import type { Settlements } from "./settling.ts";
@@ -19,8 +22,15 @@ export type Offer = {
   readonly price: Price;
   /** For people, shown in the challenge. Any text. */
   readonly description?: string | undefined;
+  /**
+   * Whether it may be paid by a single transfer, where the gateway takes those: `true` by default if every request costs
+   * the same. A metered price is then paid at its ceiling, since a transfer is exact.
+   */
+  readonly charge?: boolean | undefined;
   /** Which answers are charged for; those with a status from 200 to 399 by default. */
   readonly succeeds?: ((response: Response) => boolean) | undefined;
+  /** Whether a conditional payment may pay for it: see `conditional` of {@link GatewayParameters}. */
+  readonly conditional?: boolean | undefined;
 };
 
 /**
@@ -52,11 +62,29 @@ export type Gateway = {
   protect(offer: Offer, work: Work): (request: Request) => Promise<Response>;
   /**
    * Captures what was earned on every channel: the best statement of each, the amount bound to what succeeded, up to a
-   * hundred channels in one transaction. A run waits for the one before it.
+   * hundred channels in one transaction, after the single transfers that are due. A run waits for the one before it.
    *
    * @returns The settlements with their transactions, and the channels that could not be settled now, with the reason.
    */
   settleAll(): Promise<Settlements>;
+  /**
+   * Keeps evidence for a conditional payment that stands, such as a verdict that the seller got itself. Work that was
+   * delivered for it is charged at what is due.
+   *
+   * @param proof - The channel, the payment's ref and the evidence.
+   * @returns What is due now in base units, or why the evidence is not taken.
+   * @throws {LedgerUnavailableError} when it could not be written.
+   */
+  prove(proof: GatewayProof): Promise<ProofResult>;
+  /**
+   * Admits that work for a conditional payment is worth no more than what is proven, as when it was judged to have failed:
+   * then it takes no more of the payer's credit.
+   *
+   * @param payment - The channel and the payment's ref.
+   * @returns What is due in base units, or why nothing has changed.
+   * @throws {LedgerUnavailableError} when it could not be written.
+   */
+  concede(payment: Pick<GatewayProof, "channelId" | "ref">): Promise<ProofResult>;
   /** The ledger in use. */
   readonly ledger: Ledger;
   /** Closes the ledger, unless it was passed in. Call it once the server answers no more: work that runs is not charged. */
@@ -75,8 +103,10 @@ export type Gateway = {
  * @throws {ForeignLedgerError} when the ledger belongs to another seller, token, contract or chain.
  * @throws {LedgerBehindChainError} when the chain proves that the ledger has lost something.
  * @throws {LogQueryError} when the node does not answer for the logs of a single block.
+ * @throws {UnknownContractError} when the code of a condition that is named is not known.
  * @throws {InvalidSettlerError} when the settler would look too rarely.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
+ * @throws {TokenDomainError} when single transfers are to be taken and the token cannot be paid by authorizations.
  * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
  * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
  * @example
@@ -87,27 +117,47 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const { realm, secret, maxBody = 4 * 2 ** 20, challengeLifetime = 600, now = Date.now } = parameters;
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
-  const { seller, gracePeriod, settling, report, close } = await openSeller({ ...parameters, now });
-  const schemes = [await createSessionScheme(seller, parameters, { gracePeriod, report })];
+  const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
+  const session = await createSessionScheme(seller, parameters, { gracePeriod, report }).catch(
+    async (error: unknown) => {
+      await close();
+      throw error;
+    },
+  );
+  const schemes: readonly Scheme[] = [
+    session,
+    ...(charging
+      ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, gracePeriod, report })]
+      : []),
+  ];
   const channelStatus = createChannelStatus(seller);
 
-  /** Every way to pay for this, in one header (RFC 9110 section 11.6.1). */
-  function challengesFor(offer: Offer, amount: bigint): Record<string, string> {
-    const challenges = schemes.flatMap(({ intent, ask }) => {
-      const request = ask(offer, amount);
-      return request === undefined ? [] : [formatChallenge(challenger.issue(intent, request, offer.description))];
+  /** The ways to pay for this that the client takes. */
+  function challengesFor(offer: Offer, amount: bigint, asked: { request: Request; body: Uint8Array }): Challenge[] {
+    const ways = schemes.flatMap(({ intent, ask }) => {
+      const members = ask(offer, amount, asked);
+      return members ? [{ method: "evm", intent, members }] : [];
     });
-    return { "www-authenticate": challenges.join(", ") };
+    const ranges = parseAcceptPayment(asked.request.headers.get("accept-payment"));
+    return choosePayments(ways, ranges).map(({ intent, members }) =>
+      challenger.issue(intent, members, offer.description),
+    );
   }
 
-  async function pay(exchange: Exchange): Promise<Response> {
+  async function pay(exchange: Omit<Exchange, "requireFresh">): Promise<Response> {
     const { challenge } = exchange;
-    const scheme = schemes.find(({ intent }) => intent === challenge.intent);
-    const refusal = challenger.refusal(challenge) ?? (scheme ? undefined : "it is of another method or intent");
-    if (refusal !== undefined || !scheme) {
-      throw new ProblemError("challenge-not-found", `The challenge is not good: ${refusal}. Answer the new one.`);
+    const { method, intent, expires } = challenge;
+    const scheme = method === "evm" ? schemes.find((known) => known.intent === intent) : undefined;
+    if (!scheme) throw new ProblemError("method-unsupported", "This method and intent are not taken here.");
+    const unknown = intent === "session" ? "challenge-not-found" : "invalid-challenge";
+    if (!challenger.isOwn(challenge)) {
+      throw new ProblemError(unknown, "The challenge was not issued by this seller. Answer the new one.");
     }
-    return scheme.respond(exchange);
+    const requireFresh = (): void => {
+      if (!challenger.isExpired(challenge)) return;
+      throw new ProblemError(unknown, `The challenge expired at ${expires}. Answer the new one.`);
+    };
+    return scheme.respond({ ...exchange, requireFresh });
   }
 
   async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
@@ -118,7 +168,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
         ? 0n
         : startingPrice(offer.price, body);
-    const challenges = (): Record<string, string> => challengesFor(offer, start());
+    const challenges = (): Challenge[] => challengesFor(offer, start(), { request, body });
     try {
       const credential = parseCredential(request.headers.get("authorization"));
       if (credential) return await pay({ request, body, offer, work, source: undefined, ...credential });
@@ -126,7 +176,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       const detail = `This request needs ${amount} base units. Pay it by the Payment scheme, method evm.`;
       return problemResponse("payment-required", detail, {
         members: { amount: String(amount) },
-        headers: challenges(),
+        challenges: challenges(),
       });
     } catch (error) {
       return toProblemResponse(error, challenges, report);
@@ -134,25 +184,38 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   }
 
   async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
-    try {
-      return (await channelStatus(request)) ?? (await respond(request, offer, work));
-    } catch (error) {
-      return toProblemResponse(error, () => ({}), report);
-    }
+    const response = await channelStatus(request)
+      .then((status) => status ?? respond(request, offer, work))
+      .catch((error: unknown) => toProblemResponse(error, () => [], report));
+    // Whether a page of another origin may ask at all is the seller's to say; if it may, it must be able to pay.
+    if (request.headers.has("origin")) response.headers.append("access-control-expose-headers", exposedHeaders);
+    return response;
   }
 
   return {
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
-    settleAll: settling.settleAll,
+    async settleAll() {
+      await session.writeDown();
+      await charging?.settleEarned();
+      return settling.settleAll();
+    },
+    prove: session.prove,
+    concede: (payment) => seller.ledger.concede(payment),
     ledger: seller.ledger,
-    close,
+    async close() {
+      await session.close();
+      await close();
+    },
   };
 }
 
 export declare namespace createGateway {
   type Parameters = GatewayParameters;
 }
+
+/** What a page of another origin needs to read. */
+const exposedHeaders = "WWW-Authenticate, Payment-Receipt, Payment-Status, Retry-After";
 
 function toBytes(secret: Uint8Array | string): Uint8Array {
   return typeof secret === "string" ? new TextEncoder().encode(secret) : secret;

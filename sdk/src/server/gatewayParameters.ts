@@ -3,7 +3,20 @@ import type { Address } from "viem";
 import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
+import type { ConditionalOptions, TickOptions } from "./conditions.ts";
 import type { SettlerOptions } from "./settler.ts";
+
+/** How single requests are sold by `evm`/`charge`, each in a transaction of its own at the seller's gas. */
+export type ChargeOptions = {
+  /** Base units below which no charge is offered, since each costs the seller gas; 100,000 (0.1 ¥) by default. */
+  readonly minAmount?: bigint | undefined;
+  /**
+   * When the money moves: `after` the work, so that work that fails costs nothing, by default; or `before` it, so that no
+   * work is done for money that does not come: a buyer whose work fails then keeps its credential, which is good until
+   * it succeeds.
+   */
+  readonly settle?: "after" | "before" | undefined;
+};
 
 /** What a gateway is made of. */
 export type GatewayParameters = {
@@ -36,8 +49,14 @@ export type GatewayParameters = {
   maxRelaysPerHour?: number;
   /** Base units by which a statement must grow; 0 by default. */
   minVoucherDelta?: bigint;
+  /** Which conditional payments are taken for offers that allow them; none by default. */
+  conditional?: ConditionalOptions;
+  /** How ticks are taken; not at all by default. */
+  ticks?: TickOptions;
   /** Blocks to wait for; 1 on a local chain and 2 elsewhere by default. */
   confirmations?: number;
+  /** Set to sell by single transfers too, where {@link Offer.charge} does not say otherwise; not sold so by default. */
+  charge?: ChargeOptions;
   /** When the gateway settles by itself; `false` where nobody but {@link Gateway.settleAll} does. */
   settler?: SettlerOptions | false;
   /** Milliseconds after which a transaction that is not mined is sent again with a higher fee; 45,000 by default. */

@@ -2,9 +2,10 @@ export { audit, type AuditReport, NodeBehindLedgerError } from "./audit/audit.ts
 export type { Difference, DifferenceKind } from "./audit/difference.ts";
 export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError } from "./challenger.ts";
 export { createFastAccount, type FastAccount } from "./fastAccount.ts";
+export type { ConditionalOptions, GatewayProof, TickOptions } from "./conditions.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
-export type { GatewayParameters } from "./gatewayParameters.ts";
+export type { ChargeOptions, GatewayParameters } from "./gatewayParameters.ts";
 export { paid } from "./hono.ts";
 export { toNodeListener } from "./nodeListener.ts";
 export { UnsuitableContractError } from "./openSeller.ts";

@@ -7,6 +7,7 @@ import { SubfenError } from "../errors.ts";
 import type { Ledger, LedgerOwner } from "../ledger/ledger.ts";
 import { createSqliteLedger, ForeignLedgerError } from "../ledger/sqlite/sqliteLedger.ts";
 import { createReport } from "../report.ts";
+import { type Charging, createCharging } from "./charging.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createOutbox } from "./outbox.ts";
 import { requireLedgerUpToDate } from "./resynchronize.ts";
@@ -43,6 +44,8 @@ export type OpenSeller = {
   /** Seconds. */
   gracePeriod: number;
   settling: Settling;
+  /** Where single transfers are taken. */
+  charging: Charging | undefined;
   settler: Settler | undefined;
   /** Tells the owner what went wrong inside; what comes of that changes no answer. */
   report: (error: unknown) => void;
@@ -82,18 +85,27 @@ export async function openSeller(parameters: GatewayParameters & { now: () => nu
     const shared = { verifier, confirmations, transactionTimeout, minDeposit, now, outbox };
     const seller: Seller = { client, ...owner, ledger, ...shared };
     const settling = createSettling(seller);
+    const charging = parameters.charge ? await createCharging(seller, report) : undefined;
     const lagAfter = isLocal ? undefined : gracePeriod / 4;
     const settler =
       parameters.settler === false
         ? undefined
-        : startSettler({ seller, settling, options: parameters.settler ?? {}, gracePeriod, lagAfter, report });
+        : startSettler({
+            seller,
+            settling,
+            charging,
+            options: parameters.settler ?? {},
+            gracePeriod,
+            lagAfter,
+            report,
+          });
     await outbox.adopt();
     const close = async (): Promise<void> => {
       settler?.stop();
       outbox.stop();
       await closeLedger();
     };
-    return { seller, gracePeriod, settling, settler, report, close };
+    return { seller, gracePeriod, settling, charging, settler, report, close };
   } catch (error) {
     await closeLedger();
     throw error;

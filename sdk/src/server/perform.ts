@@ -112,7 +112,7 @@ function unpaid({ status, headers }: Response, body: Uint8Array): Response {
 /** The handler, an upstream above all, must never see what pays. */
 function withoutCredential(request: Request, body: Uint8Array, signal: AbortSignal): Request {
   const headers = new Headers(request.headers);
-  headers.delete("authorization");
+  for (const name of ["authorization", ...methodOverrides]) headers.delete(name);
   const hasBody = request.method !== "GET" && request.method !== "HEAD" && body.length > 0;
   return new Request(request.url, {
     method: request.method,
@@ -121,6 +121,9 @@ function withoutCredential(request: Request, body: Uint8Array, signal: AbortSign
     ...(hasBody ? { body: body as Uint8Array<ArrayBuffer> } : {}),
   });
 }
+
+/** By which a client could have another method done than the one that was paid for. */
+const methodOverrides = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /** Statuses whose responses have no body, by the fetch standard. */
 const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);

@@ -7,6 +7,8 @@ import { ceilingOf, costOf, type FlowPricing, type Pricing, startOf, type TokenP
 /** How a seller prices a route: what it publishes, the most a request can cost, and what it did cost. */
 export type Price = {
   readonly pricing: Pricing;
+  /** Whether every answer that succeeds costs its ceiling, so that a transfer of its own can pay for it. */
+  readonly isExact?: boolean | undefined;
   /**
    * @param body - The request's body.
    * @returns Base units, at most which the request can cost.
@@ -87,6 +89,7 @@ export function pricePerRequest(amount: bigint): Price {
   const pricing: Pricing = { unit: "request", amount: String(amount) };
   return {
     pricing,
+    isExact: true,
     ceiling: () => amount,
     meter: () => amount,
     stream: (_body, isEventStream) => (isEventStream ? fixedMeter(() => amount) : undefined),

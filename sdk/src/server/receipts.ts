@@ -11,6 +11,8 @@ export type Receipts = {
   acknowledgement(challengeId: string, channel: ChannelRecord, txHash?: Hex): string;
   /** For the head of an answer that flows: what it costs is told at its end. */
   pending(challengeId: string, channel: ChannelRecord): string;
+  /** For work that a tick has paid: not signed, since a signature costs more than all else that a tick does. */
+  ofTick(challengeId: string, channel: ChannelRecord, amount: bigint): string;
   /**
    * For work that was charged, signed where the seller signs. The same purchase always gets the same receipt: two that
    * differ would prove that the seller lies.
@@ -42,6 +44,8 @@ export function createReceipts(seller: Seller, signer: ReceiptSigner | undefined
       formatSessionReceipt({ ...membersOf(challengeId, channel), txHash }),
 
     pending: (challengeId, channel) => formatSessionReceipt({ ...membersOf(challengeId, channel), isPending: true }),
+
+    ofTick: (challengeId, channel, amount) => formatSessionReceipt({ ...membersOf(challengeId, channel), amount }),
 
     async charged(challengeId, channel, bought, responseHash) {
       const { channelId } = channel;

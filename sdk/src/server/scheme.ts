@@ -7,13 +7,22 @@ export type Exchange = {
   readonly body: Uint8Array;
   readonly offer: Offer;
   readonly work: Work;
-  /** The challenge that is answered: issued by this seller, and still good. */
+  /** The challenge that is answered: issued by this seller. */
   readonly challenge: Challenge;
+  /**
+   * Makes sure that the challenge has not expired. What was bought before may be asked for for longer.
+   *
+   * @throws {ProblemError} when it has.
+   */
+  readonly requireFresh: () => void;
   /** The payer, by its own word. */
   readonly source: string | undefined;
   /** What pays, unchecked. */
   readonly payload: Record<string, unknown>;
 };
+
+/** What a scheme puts into a challenge, each as it stands in the header. */
+export type Asked = Pick<Challenge, "request" | "digest" | "opaque">;
 
 /** One way to be paid. All of a gateway's stand side by side in its 402. */
 export type Scheme = {
@@ -21,10 +30,11 @@ export type Scheme = {
   readonly intent: string;
   /**
    * @param offer - What is sold.
-   * @param amount - The most this request can cost, in base units.
-   * @returns The `request` of a challenge, or `undefined` where this offer is not sold so.
+   * @param amount - Base units that this request needs to begin with; 0 where it asks for no work or lacks its body.
+   * @param asked - The request and its body.
+   * @returns What stands in the challenge, or `undefined` where this offer is not sold so.
    */
-  ask(offer: Offer, amount: bigint): string | undefined;
+  ask(offer: Offer, amount: bigint, asked: { request: Request; body: Uint8Array }): Asked | undefined;
   /**
    * Answers a request that pays by this scheme.
    *

@@ -114,14 +114,18 @@ export function eventsOf<name extends ContractEventName<typeof paymentChannelsAb
 export function requireStatement(seller: Seller, terms: Terms, statement: Statement): void {
   const { channelId, cumulativeAmount, signature } = statement;
   const result = seller.verifier.verify({ channelId, cumulativeAmount, signature, signer: voucherSigner(terms) });
-  if (result.valid) return;
-  if (result.reason === "signer-mismatch") {
+  if (!result.valid) throw toSignatureProblem(channelId, result.reason);
+}
+
+/** Tells why a statement's signature is not good. */
+export function toSignatureProblem(channelId: Hex, reason: string): ProblemError {
+  if (reason === "signer-mismatch") {
     const detail =
       "The voucher is not signed by this channel's signer, or is for another channel, contract, chain or amount.";
-    throw new ProblemError("signer-mismatch", detail, { channelId });
+    return new ProblemError("signer-mismatch", detail, { channelId });
   }
   const detail = "The voucher's signature is not a valid one of 65 bytes with a low s and v 27 or 28.";
-  throw new ProblemError("invalid-signature", detail, { channelId });
+  return new ProblemError("invalid-signature", detail, { channelId });
 }
 
 /** What the contract or the token may refuse with, where the draft has a more telling problem than a revert. */

@@ -2,11 +2,13 @@ import type { Hex } from "viem";
 
 import { max, min } from "../bigints.ts";
 import { isEnding, requiredOn } from "../ledger/decideHold.ts";
-import type { ChannelRecord } from "../ledger/ledger.ts";
+import type { ChannelRecord, Conditional, HoldResult, Purchase } from "../ledger/ledger.ts";
+import type { StatementRef } from "../ledger/store.ts";
 import { canonicalize } from "../wire/encoding.ts";
 import { windowCostOf } from "../wire/pricing.ts";
-import type { Statement } from "../wire/session.ts";
+import type { Conditions, Statement } from "../wire/session.ts";
 import type { ChannelSignal } from "./channelSignal.ts";
+import type { ConditionsPart } from "./conditions.ts";
 import type { FreshChannels } from "./freshChannels.ts";
 import { unconfirmedOpening } from "./funding.ts";
 import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts";
@@ -17,6 +19,7 @@ import { hashBody, hashRequest } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
 import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
+import type { TickAccounts } from "./ticks/tickAccounts.ts";
 import { withTrailers } from "./trailers.ts";
 
 /** The part of a gateway that does work for statements. */
@@ -25,7 +28,9 @@ export type Selling = {
    * Accepts a statement, holds what the request can cost, does the work, and captures what it was worth, or releases it
    * where the seller failed. A HEAD asks for no work: its statement is accepted.
    */
-  sell(exchange: Exchange, statement: Statement): Promise<Response>;
+  sell(exchange: Exchange, statement: Statement & Conditions): Promise<Response>;
+  /** Hands an answer on as it flows, paid from one of the ledger's holds. */
+  flow(exchange: Exchange, hold: StatementRef, stream: WorkStream, channel: ChannelRecord, reserved: bigint): Response;
   /** The answer to an action that asks for no work. */
   acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response;
 };
@@ -33,6 +38,8 @@ export type Selling = {
 /** What {@link createSelling} needs beside the seller. */
 export type SellingOptions = {
   readonly channels: FreshChannels;
+  readonly conditions: ConditionsPart;
+  readonly ticks: TickAccounts | undefined;
   readonly receipts: Receipts;
   readonly signal: ChannelSignal;
   readonly minVoucherDelta: bigint;
@@ -51,7 +58,8 @@ const lookAgain = 250;
 /** Makes the selling part of a gateway. */
 export function createSelling(seller: Seller, options: SellingOptions): Selling {
   const { ledger } = seller;
-  const { channels, receipts, signal, minVoucherDelta, maxKeptAnswer, workTimeout, report } = options;
+  const { channels, conditions, ticks, receipts, signal } = options;
+  const { minVoucherDelta, maxKeptAnswer, workTimeout, report } = options;
 
   function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
     const receipt = receipts.acknowledgement(challengeId, channel, txHash);
@@ -60,7 +68,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
   }
 
   /** What could not be charged is not served; the same request may be sent again. */
-  async function capture(statement: Statement, amount: bigint, answer?: Parameters<typeof withReceipt>[0]) {
+  async function capture(statement: StatementRef, amount: bigint, answer?: Parameters<typeof withReceipt>[0]) {
     const { channelId, cumulativeAmount } = statement;
     const kept = answer && answer.body.length <= maxKeptAnswer ? answer : undefined;
     return ledger.capture({ channelId, cumulativeAmount, amount, answer: kept }).catch(async (error: unknown) => {
@@ -70,7 +78,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
   }
 
   /** What a stream is paid from: the statement that it began with, and whatever is accepted on the channel meanwhile. */
-  function accountOf({ offer, body, challenge }: Exchange, statement: Statement): StreamAccount {
+  function accountOf({ offer, body, challenge }: Exchange, statement: StatementRef): StreamAccount {
     const { channelId, cumulativeAmount } = statement;
     const { pricing } = offer.price;
     const isFlowing = pricing.unit !== "request";
@@ -105,7 +113,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
 
       async capture(cost, responseHash) {
         const { channel, hold } = await capture(statement, cost);
-        return receipts.charged(challenge.id, channel, hold, responseHash);
+        return receiptOf(challenge.id, channel, hold, responseHash);
       },
 
       async release() {
@@ -115,9 +123,16 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     };
   }
 
-  function answerFlowing(
+  /** What a condition decides about has no price yet: a signed word now would contradict the one that comes. */
+  async function receiptOf(challengeId: string, channel: ChannelRecord, hold: Purchase, responseHash: Hex) {
+    return hold.status === "captured"
+      ? receipts.charged(challengeId, channel, hold, responseHash)
+      : receipts.pending(challengeId, channel);
+  }
+
+  function flow(
     exchange: Exchange,
-    statement: Statement,
+    statement: StatementRef,
     stream: WorkStream,
     channel: ChannelRecord,
     reserved: bigint,
@@ -139,44 +154,60 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     return stream.isEventStream ? response : withTrailers(response, readTrailers);
   }
 
-  async function sell(exchange: Exchange, statement: Statement): Promise<Response> {
+  /** Accepts a statement in one step of the ledger, and takes the evidence that comes with it. */
+  async function accept<result extends HoldResult>(
+    channel: ChannelRecord,
+    { evidence = [] }: Conditions,
+    conditional: Conditional | undefined,
+    step: () => Promise<result>,
+  ): Promise<result> {
+    // Evidence is durable before it is folded.
+    if (evidence.length > 0) await conditions.proveStanding(channel, evidence);
+    const { channelId, payments } = channel;
+    const keeps = conditional?.payments.map(({ ref }) => ref) ?? [];
+    const result = ticks && payments.length > 0 ? await ticks.sealed(channelId, keeps, step) : await step();
+    if (result.kind !== "held") return result;
+    const added = evidence.filter(({ ref }) => !payments.some((one) => one.ref === ref));
+    if (added.length > 0) await conditions.proveStanding(result.channel, added);
+    signal.notify(channelId);
+    return result;
+  }
+
+  async function sell(exchange: Exchange, statement: Statement & Conditions): Promise<Response> {
     const { request, body, offer, work, challenge } = exchange;
     const { channelId, cumulativeAmount, signature } = statement;
-    const { terms, deposit } = await channels.read(channelId);
-    requireStatement(seller, terms, statement);
-    if (deposit === 0n) {
+    const known = await channels.read(channelId);
+    const conditional = conditions.toConditional(offer, statement);
+    if (conditional) conditions.requireStatement(known, statement, conditional);
+    else requireStatement(seller, known.terms, statement);
+    if (known.deposit === 0n) {
       channels.forget(channelId);
       throw unconfirmedOpening(channelId);
     }
+    const stated = { channelId, cumulativeAmount, signature, minVoucherDelta, conditional };
     if (request.method === "HEAD") {
-      const accepted = await ledger.accept({ channelId, cumulativeAmount, signature, minVoucherDelta });
-      if (accepted.kind === "refused") throw toRefusal(accepted.reason, accepted.channel, statement, 0n);
+      const accepted = await accept(known, statement, conditional, () => ledger.accept(stated));
+      if (accepted.kind === "refused") throw toRefusal(accepted, statement, 0n);
       if (accepted.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
-      signal.notify(channelId);
       return acknowledge(challenge.id, accepted.channel);
     }
 
     const ceiling = offer.price.ceiling(body);
     const amount = startingPrice(offer.price, body);
-    const result = await ledger.hold({
-      channelId,
-      cumulativeAmount,
-      signature,
-      requestHash: hashRequest(request, body),
-      idempotencyKey: request.headers.get("idempotency-key") || undefined,
-      amount,
-      minVoucherDelta,
-    });
+    const result = await accept(known, statement, conditional, () =>
+      ledger.hold({
+        ...stated,
+        requestHash: hashRequest(request, body),
+        idempotencyKey: request.headers.get("idempotency-key") || undefined,
+        amount,
+      }),
+    );
     if (result.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
-    if (result.kind === "refused") throw toRefusal(result.reason, result.channel, statement, amount);
-    signal.notify(channelId);
+    if (result.kind === "refused") throw toRefusal(result, statement, amount);
     if (result.kind === "repeated") {
       const { answer, captured } = result.hold;
       if (answer) {
-        return withReceipt(
-          answer,
-          await receipts.charged(challenge.id, result.channel, result.hold, hashBody(answer.body)),
-        );
+        return withReceipt(answer, await receiptOf(challenge.id, result.channel, result.hold, hashBody(answer.body)));
       }
       const detail = "This request was served and charged before; its answer was not kept.";
       throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
@@ -195,17 +226,17 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
         return new Response(null, { status: 499 });
       }
       case "stream":
-        return answerFlowing(exchange, statement, outcome.stream, result.channel, amount);
+        return flow(exchange, statement, outcome.stream, result.channel, amount);
       case "answer": {
         const { answer, cost } = outcome;
         // Where a stream was asked for and a whole answer came, more than the start of a stream is owed.
         if (cost > amount)
           await ledger.advance({ channelId, cumulativeAmount, delivered: 0n, amount: min(cost, ceiling) });
         const { channel, hold } = await capture(statement, cost, answer);
-        return withReceipt(answer, await receipts.charged(challenge.id, channel, hold, hashBody(answer.body)));
+        return withReceipt(answer, await receiptOf(challenge.id, channel, hold, hashBody(answer.body)));
       }
     }
   }
 
-  return { sell, acknowledge };
+  return { sell, flow, acknowledge };
 }

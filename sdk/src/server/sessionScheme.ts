@@ -1,11 +1,20 @@
 import { isAddressEqual } from "viem/utils";
 
 import { type BoundedSet, boundedSet } from "../boundedSet.ts";
+import { endingOf } from "../ledger/decideHold.ts";
+import type { ProofResult } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { canonicalize } from "../wire/encoding.ts";
-import { formatSessionRequest, parseSessionPayload, parseSessionRequest } from "../wire/session.ts";
+import {
+  formatSessionRequest,
+  parseSessionPayload,
+  parseSessionRequest,
+  type SessionPayload,
+  type VoucherDeposit,
+} from "../wire/session.ts";
 import { createChannelSignal } from "./channelSignal.ts";
 import { createClosing } from "./closing.ts";
+import { createConditions, type GatewayProof } from "./conditions.ts";
 import { createFreshChannels } from "./freshChannels.ts";
 import { createFunding } from "./funding.ts";
 import type { Offer } from "./gateway.ts";
@@ -13,9 +22,24 @@ import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createReceipts } from "./receipts.ts";
 import { createReceiptSigner } from "./receiptSigner.ts";
 import type { Price } from "./price.ts";
-import type { Scheme } from "./scheme.ts";
-import { ProblemError, type Seller } from "./seller.ts";
+import { toRefusal } from "./refusals.ts";
+import type { Exchange, Scheme } from "./scheme.ts";
+import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
+import { createTickAccounts } from "./ticks/tickAccounts.ts";
+import { createTickSelling } from "./ticks/tickSelling.ts";
+
+/** The scheme of channels, with what of it is no answer to a request. */
+export type SessionScheme = Scheme & {
+  /** See {@link Gateway.prove}. */
+  prove(proof: GatewayProof): Promise<ProofResult>;
+  /** Writes down what is in memory alone. */
+  writeDown(): Promise<void>;
+  /** The same, for the last time. */
+  close(): Promise<void>;
+};
+
+type ActionPayload<action> = Extract<SessionPayload, { action: action }>;
 
 /**
  * Makes the scheme by which requests are paid from a channel (draft-evm-session-00; docs/http.md).
@@ -29,12 +53,11 @@ export async function createSessionScheme(
   seller: Seller,
   parameters: GatewayParameters,
   { gracePeriod, report }: { gracePeriod: number; report: (error: unknown) => void },
-): Promise<Scheme> {
+): Promise<SessionScheme> {
   const { suggestedDeposit, minVoucherDelta = 0n, maxKeptAnswer = 2 ** 20, recheckAfter = 60 } = parameters;
   const { contract, chainId, token, payee } = seller;
   const channels = createFreshChannels(seller, recheckAfter);
   const funding = createFunding(seller, { maxRelaysPerHour: parameters.maxRelaysPerHour ?? 10 });
-  const closing = createClosing(seller, parameters.drainTimeout ?? 30_000);
   // A payer may want its money back while the work runs: what was earned must still be settled in time.
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const { paymentTimeout = 30_000 } = parameters;
@@ -42,8 +65,14 @@ export async function createSessionScheme(
   const signer = account ? await createReceiptSigner({ contract, chainId, account }) : undefined;
   const receipts = createReceipts(seller, signer);
   const signal = createChannelSignal();
+  const tickOptions = parameters.ticks && { ...parameters.ticks, window: parameters.ticks.window ?? 128 };
+  const { conditional } = parameters;
+  const conditions = await createConditions(seller, { conditional, ticks: tickOptions });
+  const ticks = tickOptions && (await createTickAccounts(seller, { ...tickOptions, recheckAfter, channels, report }));
+  const closing = createClosing(seller, parameters.drainTimeout ?? 30_000, ticks);
   const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, paymentTimeout };
-  const selling = createSelling(seller, { channels, receipts, signal, ...waits, report });
+  const selling = createSelling(seller, { channels, conditions, ticks, receipts, signal, ...waits, report });
+  const sellByTick = ticks && createTickSelling({ ticks, selling, receipts, signal, ...waits, report });
 
   /** The requests of challenges that were found to be of a price: that is immutable, and so is what is encoded. */
   const seen = new WeakMap<Price, BoundedSet>();
@@ -67,11 +96,35 @@ export async function createSessionScheme(
     known.add(request);
   }
 
+  async function open(exchange: Exchange, payload: ActionPayload<"open">): Promise<Response> {
+    const { channel, txHash } = await funding.open(payload, exchange.source);
+    channels.note(channel.channelId);
+    // A statement of zero buys nothing: it only opens.
+    if (payload.cumulativeAmount === 0n) return selling.acknowledge(exchange.challenge.id, channel, txHash);
+    return selling.sell(exchange, payload);
+  }
+
+  /** Tops a channel up for a voucher that needs it. One that would be refused all the same costs the seller no gas. */
+  async function topUpFor(offer: Offer, voucher: ActionPayload<"voucher">, deposit: VoucherDeposit): Promise<void> {
+    const { channelId, cumulativeAmount } = voucher;
+    const channel = await channels.read(channelId);
+    const stated = conditions.toConditional(offer, voucher);
+    if (stated) conditions.requireStatement(channel, voucher, stated);
+    else requireStatement(seller, channel.terms, voucher);
+    const ending = endingOf(channel);
+    if (ending) throw toRefusal({ kind: "refused", reason: ending, channel }, voucher, 0n);
+    const { value: additionalDeposit } = deposit.funding.authorization;
+    if (cumulativeAmount > channel.deposit + additionalDeposit) {
+      throw toRefusal({ kind: "refused", reason: "amount-exceeds-deposit", channel }, voucher, 0n);
+    }
+    await funding.topUp({ ...deposit, action: "topUp", channelId, additionalDeposit });
+  }
+
   return {
     intent: "session",
 
     ask(offer, amount) {
-      return formatSessionRequest({
+      const request = formatSessionRequest({
         amount,
         currency: token,
         recipient: payee,
@@ -83,21 +136,19 @@ export async function createSessionScheme(
         minVoucherDelta,
         receiptSigner: signer?.address,
         pricing: offer.price.pricing,
+        ...conditions.offered(offer),
       });
+      return { request };
     },
 
     async respond(exchange) {
       const { challenge, offer } = exchange;
+      exchange.requireFresh();
       requireSameOffer(challenge.request, offer);
       const payload = parseSessionPayload(exchange.payload);
       switch (payload.action) {
-        case "open": {
-          const { channel, txHash } = await funding.open(payload, exchange.source);
-          channels.note(channel.channelId);
-          // A statement of zero buys nothing: it only opens.
-          if (payload.cumulativeAmount === 0n) return selling.acknowledge(challenge.id, channel, txHash);
-          return selling.sell(exchange, payload);
-        }
+        case "open":
+          return open(exchange, payload);
         case "topUp": {
           const { channel, txHash } = await funding.topUp(payload);
           return selling.acknowledge(challenge.id, channel, txHash);
@@ -106,10 +157,25 @@ export async function createSessionScheme(
           const { channel, txHash } = await closing.close(payload);
           return selling.acknowledge(challenge.id, channel, txHash);
         }
-        case "voucher":
+        case "voucher": {
+          const { deposit } = payload;
+          if (deposit?.action === "open") return open(exchange, { ...payload, ...deposit });
+          if (deposit) await topUpFor(offer, payload, deposit);
           return selling.sell(exchange, payload);
+        }
+        case "tick":
+          if (sellByTick) return sellByTick(exchange, payload);
+          throw new ProblemError("ticks-not-offered", "The seller takes no ticks. Pay by vouchers.");
       }
     },
+
+    async prove(proof) {
+      const result = await conditions.prove(proof);
+      signal.notify(proof.channelId);
+      return result;
+    },
+    writeDown: async () => ticks?.markAll(),
+    close: async () => ticks?.close(),
   };
 }
 

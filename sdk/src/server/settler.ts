@@ -4,6 +4,7 @@ import { getBlock } from "../chain/actions.ts";
 import { SubfenError } from "../errors.ts";
 import { inGroups } from "../inGroups.ts";
 import type { ChannelRecord } from "../ledger/ledger.ts";
+import type { Charging } from "./charging.ts";
 import type { Seller } from "./seller.ts";
 import { DepositLostError, type Settlement, type Settling } from "./settling.ts";
 
@@ -63,12 +64,13 @@ const rereadAfter = 3_600_000;
 export function startSettler(parameters: {
   seller: Seller;
   settling: Settling;
+  charging?: Charging | undefined;
   options: SettlerOptions;
   gracePeriod: number;
   lagAfter: number | undefined;
   report: (error: unknown) => void;
 }): Settler {
-  const { seller, settling, options, gracePeriod, lagAfter, report } = parameters;
+  const { seller, settling, charging, options, gracePeriod, lagAfter, report } = parameters;
   const { ledger, client, now } = seller;
   const { interval = Math.min(60, gracePeriod / 10), maxAge = 21_600, maxAtRisk, onSettled } = options;
   if (!(interval > 0 && interval <= gracePeriod / 4)) {
@@ -149,6 +151,7 @@ export function startSettler(parameters: {
   async function settleDue(): Promise<boolean> {
     await seller.outbox.adopt();
     await requireFreshNode();
+    await charging?.settleEarned();
     const outcome = await settling.settle(due);
     for (const { channelId } of outcome?.settled ?? []) settledAt.set(channelId, now());
     for (const settlement of outcome?.settled ?? []) void Promise.resolve(settlement).then(onSettled).catch(report);

@@ -3,6 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Hex, TransactionReceipt } from "viem";
 
 import { max, min } from "../bigints.ts";
+import { settleChannelConditionally } from "../chain/claimConditionally.ts";
+import { planConditionalClaim } from "../chain/planConditionalClaim.ts";
 import { type Claim, settleChannel, settleChannels } from "../chain/settleChannel.ts";
 import { SubfenError } from "../errors.ts";
 import { inGroups } from "../inGroups.ts";
@@ -117,7 +119,9 @@ export function createSettling(seller: Seller): Settling {
         continue;
       }
       if (spent > deposit) failed.push({ channelId, error: new DepositLostError(channelId, spent - deposit) });
-      if (claimOf(channel).amount > before) due.push(channel);
+      if (claimOf(channel).amount <= before) continue;
+      if (channel.isConditional) await settleConditional(channel, { settled, failed });
+      else due.push(channel);
     }
     const [first, ...others] = due;
     if (!first) return;
@@ -134,6 +138,24 @@ export function createSettling(seller: Seller): Settling {
     if (!receipt) return;
 
     await takeOutcome(receipt, due, { settled, failed });
+  }
+
+  /** By the evidence at hand: a payer that goes on folds it before, and then its plain voucher is claimed. */
+  async function settleConditional(channel: ChannelRecord, outcome: Settlements): Promise<void> {
+    const { channelId } = channel;
+    try {
+      const sources = conditionalClaimOf(channel);
+      const { amount } = await planConditionalClaim(seller.client, { contract, ...sources });
+      // What evidence no longer proves on the chain is not asked for; what is proven and not earned is not either.
+      const claim = { ...sources, amount: min(amount, sources.amount) };
+      const receipt = await outbox.transact(outboxId, async (client) => {
+        const { hash } = await settleChannelConditionally(client, { contract, ...claim });
+        return hash;
+      });
+      await takeOutcome(receipt, [channel], outcome);
+    } catch (error) {
+      outcome.failed.push({ channelId, error: toError(error) });
+    }
   }
 
   /** Tells what a settlement did to channels that are as they were before it. */
@@ -215,6 +237,17 @@ export function createSettling(seller: Seller): Settling {
 /** The best statement, capturing what was earned and not what was authorised, as far as the deposit goes. */
 export function claimOf({ terms, spent, settled, deposit, accepted, signature }: ChannelRecord): Claim {
   return { terms, amount: max(min(spent, deposit), settled), cumulativeAmount: accepted, signature };
+}
+
+/** The same of a conditional statement, with all evidence at hand. */
+export function conditionalClaimOf(channel: ChannelRecord) {
+  const { terms, payments, accepted: cumulativeAmount, signature } = channel;
+  return {
+    terms,
+    statement: { cumulativeAmount, payments, signature },
+    evidence: payments.flatMap(({ ref, evidence }) => (evidence === "0x" ? [] : [{ ref, evidence }])),
+    amount: claimOf(channel).amount,
+  };
 }
 
 function toError(error: unknown): Error {

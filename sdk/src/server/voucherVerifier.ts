@@ -37,6 +37,13 @@ export type VoucherVerifier = {
    * @returns Valid, or the reason why not.
    */
   verify(parameters: createVoucherVerifier.VerifyParameters): createVoucherVerifier.VerifyReturnType;
+  /**
+   * Checks a signature by the same rules over a digest that was computed elsewhere, such as a conditional voucher's.
+   *
+   * @param parameters - The digest, 32 bytes, the signature and whose it should be.
+   * @returns Valid, or the reason why not.
+   */
+  verifyDigest(parameters: createVoucherVerifier.DigestParameters): createVoucherVerifier.VerifyReturnType;
 };
 
 /**
@@ -86,21 +93,31 @@ export async function createVoucherVerifier(
     },
 
     verify({ channelId, cumulativeAmount, signature, signer }) {
-      if (!isHexOfSize(signature, 65) || !isHexOfSize(channelId, 32) || !isHexOfSize(signer, 20))
-        return refused.malformed;
+      if (!isHexOfSize(channelId, 32)) return refused.malformed;
       if (typeof cumulativeAmount !== "bigint" || cumulativeAmount < 0n || cumulativeAmount > MAX_UINT128)
         return refused.malformed;
-      signatureBytes.write(signature.slice(2), "hex");
-      const recoveryId = (signatureBytes[64] ?? 0) - 27;
-      if (recoveryId !== 0 && recoveryId !== 1) return refused.malformed;
-      if (s.compare(halfOrder) > 0) return refused["high-s"];
-      const publicKey = secp256k1.recover(hash({ channelId, cumulativeAmount }), compact, recoveryId);
-      if (publicKey === undefined) return refused.invalid;
-      signerBytes.write(signer.slice(2), "hex");
-      // An address is the last 20 bytes of the hash of a key's coordinates.
-      return signerBytes.compare(keccak(publicKey.subarray(1)), 12) === 0 ? accepted : refused["signer-mismatch"];
+      return check(() => hash({ channelId, cumulativeAmount }), signature, signer);
+    },
+
+    verifyDigest({ digest, signature, signer }) {
+      if (!isHexOfSize(digest, 32)) return refused.malformed;
+      return check(() => hexToBytes(digest), signature, signer);
     },
   };
+
+  /** The digest is asked for last: nothing is hashed for what is malformed. */
+  function check(digest: () => Uint8Array, signature: Hex, signer: Address): createVoucherVerifier.VerifyReturnType {
+    if (!isHexOfSize(signature, 65) || !isHexOfSize(signer, 20)) return refused.malformed;
+    signatureBytes.write(signature.slice(2), "hex");
+    const recoveryId = (signatureBytes[64] ?? 0) - 27;
+    if (recoveryId !== 0 && recoveryId !== 1) return refused.malformed;
+    if (s.compare(halfOrder) > 0) return refused["high-s"];
+    const publicKey = secp256k1.recover(digest(), compact, recoveryId);
+    if (publicKey === undefined) return refused.invalid;
+    signerBytes.write(signer.slice(2), "hex");
+    // An address is the last 20 bytes of the hash of a key's coordinates.
+    return signerBytes.compare(keccak(publicKey.subarray(1)), 12) === 0 ? accepted : refused["signer-mismatch"];
+  }
 }
 
 export declare namespace createVoucherVerifier {
@@ -115,6 +132,7 @@ export declare namespace createVoucherVerifier {
     /** Who must have signed: see `voucherSigner`. */
     signer: Address;
   };
+  type DigestParameters = { digest: Hex; signature: Hex; signer: Address };
   type VerifyReturnType =
     | { readonly valid: true }
     | {

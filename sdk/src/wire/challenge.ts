@@ -25,7 +25,7 @@ const required = ["id", "realm", "method", "intent", "request"] as const;
 const optional = ["expires", "digest", "description", "opaque"] as const;
 
 /** Characters of a description that are sent: proxies refuse headers of more than a few kilobytes. */
-const maxDescription = 500;
+const maxDescription = 400;
 
 /**
  * Writes a challenge as the value of a `WWW-Authenticate` header.

@@ -1,7 +1,8 @@
 import type { Hex } from "viem";
 import { isHex } from "viem/utils";
 
-import { canonicalize, parseJsonObject } from "./encoding.ts";
+import type { ConditionalPayment } from "../protocol/conditionalVoucher.ts";
+import { canonicalize, isObject, MalformedError, parseJsonObject } from "./encoding.ts";
 import { reader } from "./reader.ts";
 
 /** What a seller says stands in a channel (docs/protocol.md, "After a loss"). Amounts in base units. */
@@ -15,6 +16,8 @@ export type ChannelStatus = {
   readonly spent: bigint;
   /** Reserved for work that is running. */
   readonly held: bigint;
+  /** What stands in it, where it is a conditional statement. */
+  readonly payments?: readonly ConditionalPayment[] | undefined;
 };
 
 /** Where payers ask for what stands in a channel. @internal */
@@ -67,6 +70,9 @@ export function formatChannelStatus(status: ChannelStatus): string {
     signature: status.signature,
     spent: String(status.spent),
     held: String(status.held),
+    payments: status.payments?.map(({ ref, condition, parametersHash, amount }) => {
+      return { ref, condition, parametersHash, amount: String(amount) };
+    }),
   });
 }
 
@@ -85,5 +91,19 @@ export function parseChannelStatus(text: string): ChannelStatus {
     signature: read.signature("signature"),
     spent: read.amount("spent"),
     held: read.amount("held"),
+    ...(read.raw("payments") === undefined ? {} : { payments: parsePayments(read.raw("payments")) }),
   };
+}
+
+function parsePayments(value: unknown): ConditionalPayment[] {
+  if (!Array.isArray(value)) throw new MalformedError("channel status", "payments is not a list");
+  return value.map((one: unknown) => {
+    const read = reader("channel status", isObject(one) ? one : {});
+    return {
+      ref: read.bytes32("ref"),
+      condition: read.address("condition"),
+      parametersHash: read.bytes32("parametersHash"),
+      amount: read.amount("amount"),
+    };
+  });
 }

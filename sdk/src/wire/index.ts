@@ -1,10 +1,15 @@
+export * from "./acceptPayment.ts";
+export type { Authorization } from "./authorization.ts";
 export * from "./challenge.ts";
 export * from "./channelStatus.ts";
+export * from "./charge.ts";
+export type { ConditionalTerms, TickTerms, WireEvidence, WirePayment } from "./conditional.ts";
 export * from "./credential.ts";
 export * from "./encoding.ts";
 export * from "./metering.ts";
 export * from "./pricing.ts";
 export * from "./problem.ts";
+export * from "./readChallenges.ts";
 export * from "./requestHash.ts";
 export * from "./session.ts";
 export * from "./sessionReceipt.ts";

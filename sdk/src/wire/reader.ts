@@ -29,6 +29,17 @@ export function reader(what: string, value: Record<string, unknown>) {
     raw,
     bytes32: (name: string) => hex(name, 32),
     signature: (name: string) => hex(name, 65),
+    bytes(name: string): Hex {
+      const member = raw(name);
+      if (isHex(member) && member.length % 2 === 0) return member.toLowerCase() as Hex;
+      throw new MalformedError(what, `${name} is not hex`);
+    },
+    /** A whole number, not below zero. */
+    count(name: string): number {
+      const member = raw(name);
+      if (typeof member === "number" && Number.isSafeInteger(member) && member >= 0) return member;
+      throw new MalformedError(what, `${name} is not a count`);
+    },
     object(name: string): Record<string, unknown> {
       const member = raw(name);
       if (isObject(member)) return member;
@@ -55,6 +66,17 @@ export function reader(what: string, value: Record<string, unknown>) {
       const isDecimal = typeof member === "string" && /^(?:0|[1-9][0-9]{0,77})$/.test(member);
       if (isDecimal && BigInt(member) < 2n ** 256n) return BigInt(member);
       throw new MalformedError(what, `${name} is not a decimal string of at most 256 bits`);
+    },
+    chainId(name: string): number {
+      const member = raw(name);
+      if (typeof member === "number" && Number.isSafeInteger(member) && member > 0) return member;
+      throw new MalformedError(what, `${name} is not a number of a chain`);
+    },
+    strings(name: string): readonly string[] | undefined {
+      const member = raw(name);
+      if (member === undefined) return undefined;
+      if (Array.isArray(member) && member.every((item) => typeof item === "string")) return member;
+      throw new MalformedError(what, `${name} is not a list of strings`);
     },
   };
 }

@@ -89,6 +89,39 @@ describe("payingFetch", () => {
       expect(shop.signed).to.deep.equal([]);
     });
 
+    it("F077: pays when the header is renamed on the way, by the challenge in the body", async () => {
+      shop = await openShop();
+      shop.between = async (request, next) => {
+        const response = await next(request);
+        const challenge = response.headers.get("www-authenticate");
+        if (challenge !== null) response.headers.set("x-amzn-remapped-www-authenticate", challenge);
+        response.headers.delete("www-authenticate");
+        return response;
+      };
+      expect(await (await shop.post("x")).text()).to.equal("hello x");
+      expect(shop.payments).to.have.lengthOf(1);
+    });
+
+    it("F088: passes over challenges that it cannot answer or read, and pays once", async () => {
+      shop = await openShop();
+      shop.between = async (request, next) => {
+        const response = await next(request);
+        const good = response.headers.get("www-authenticate");
+        const [expires] = /expires="[^"]*"/.exec(good ?? "") ?? [];
+        const others = [
+          `Payment id="1", realm="r", method="solana", intent="charge", request="e30", ${expires}`,
+          `Payment id="2", realm="r", method="evm", intent="subscription", request="e30", ${expires}`,
+          `Payment id="3", realm="r", method="evm", intent="session", request="e30", ${expires}`,
+          'Bearer realm="x"',
+        ];
+        if (good !== null) response.headers.set("www-authenticate", [...others, good].join(", "));
+        return response;
+      };
+      expect(await (await shop.post("x")).text()).to.equal("hello x");
+      expect(shop.payments).to.have.lengthOf(1);
+      expect(await shop.world.openings()).to.have.lengthOf(1);
+    });
+
     it("never pays for HEAD and OPTIONS", async () => {
       shop = await openShop();
       expect((await shop.paying(`${shop.url}/x`, { method: "HEAD" })).status).to.equal(402);

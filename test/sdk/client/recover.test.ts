@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 
-import { parseYuan, payingFetch, signVoucher } from "../../../sdk/src/index.ts";
+import { parseYuan, payingFetch, signConditionalVoucher, signVoucher } from "../../../sdk/src/index.ts";
 import { createGateway, createMemoryLedger, pricePerRequest } from "../../../sdk/src/server/index.ts";
 import type { Ledger } from "../../../sdk/src/ledger/index.ts";
 import { brokenAnswer, memoryStore, openShop, price, rejection, type Shop } from "./helpers.ts";
@@ -176,6 +176,22 @@ describe("payingFetch that lost its state", () => {
       Date.now = now;
     }
     expect(await shop.world.openings()).to.have.lengthOf(1);
+  });
+
+  it("leaves a channel alone in which a conditional statement stands, and opens another one", async () => {
+    await shop.post("a");
+    const { channels, chainId, payer } = shop.world;
+    const [channelId] = await shop.world.openings();
+    const payment = { ref: channelId!, condition: channels.address, parametersHash: channelId!, amount: 5n };
+    const statement = { contract: channels.address, chainId, channelId: channelId!, cumulativeAmount: 2n * price };
+    const signature = await signConditionalVoucher({ ...statement, account: payer, payments: [payment] });
+    const told = { acceptedCumulative: String(2n * price), signature, payments: [{ ...payment, amount: "5" }] };
+    lie((status) => ({ ...status, ...told }));
+    const again = forget();
+    expect((await again.post("b")).status).to.equal(200);
+    expect(await shop.world.openings()).to.have.lengthOf(2);
+    lie((status) => ({ ...status, ...told, payments: [{ ...payment, amount: "6" }] }));
+    expect(await rejection(forget().post("c"))).to.include({ code: "seller-distrusted" });
   });
 
   describe("signs nothing more for a seller that tells", () => {

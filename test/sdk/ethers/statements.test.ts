@@ -31,6 +31,7 @@ const signers: Record<string, Sign> = {
   signCloseAuthorization: (account) => protocol.signCloseAuthorization({ account, ...payee }),
   signCloseRequest: (account) => protocol.signCloseRequest({ account, ...at, channelId, deadline: 9n }),
   signReceiveWithAuthorization: (account) => protocol.signReceiveWithAuthorization({ account, domain, ...transfer }),
+  signTransferWithAuthorization: (account) => protocol.signTransferWithAuthorization({ account, domain, ...transfer }),
   signVerdict: (account) => protocol.signVerdict({ account, condition: contract, chainId: 31337, ...verdict }),
   signStatusRequest: (account) => protocol.signStatusRequest({ account, ...at, channelId, timestamp: 1n }),
   signRelease: (account) =>

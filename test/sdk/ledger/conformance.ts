@@ -1,8 +1,10 @@
 import { describeAccounts } from "./accounts.ts";
 import { createBench, type CreateLedger } from "./bench.ts";
 import { describeChain } from "./chain.ts";
+import { describeCharges } from "./charges.ts";
 import { describeChannels } from "./channels.ts";
 import { describeClosings } from "./closings.ts";
+import { describeConditional } from "./conditional.ts";
 import { describeHolds } from "./holds.ts";
 import { describeKeeping } from "./keeping.ts";
 import { describeSettling } from "./settling.ts";
@@ -24,6 +26,8 @@ export function describeLedger(name: string, create: CreateLedger): void {
     describeChain(bench);
     describeSettling(bench);
     describeKeeping(bench);
+    describeConditional(bench);
     describeAccounts(bench);
+    describeCharges(bench);
   });
 }

@@ -97,6 +97,7 @@ export function describeHolds(bench: Bench): void {
           status: "captured",
           captured: 7n,
           spentAfter: 7n,
+          ref: undefined,
           heldAt: 1_000,
           capturedAt: 1_000,
           answer,

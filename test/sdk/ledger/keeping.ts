@@ -35,6 +35,7 @@ export function describeKeeping(bench: Bench): void {
           status: "captured",
           captured: 4n,
           spentAfter: 4n,
+          ref: undefined,
           capturedAt: 2_000,
         },
         {
@@ -44,6 +45,7 @@ export function describeKeeping(bench: Bench): void {
           status: "released",
           captured: 0n,
           spentAfter: 0n,
+          ref: undefined,
           capturedAt: undefined,
         },
         {
@@ -54,6 +56,7 @@ export function describeKeeping(bench: Bench): void {
           status: "captured",
           captured: 7n,
           spentAfter: 11n,
+          ref: undefined,
           capturedAt: 2_000,
         },
       ]);

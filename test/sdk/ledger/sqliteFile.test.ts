@@ -3,9 +3,9 @@ import { DatabaseSync } from "node:sqlite";
 
 import { expect } from "chai";
 
-import { createSqliteLedger, type Ledger } from "../../../sdk/src/ledger/index.ts";
+import { type ChargeRef, createSqliteLedger, type Ledger } from "../../../sdk/src/ledger/index.ts";
 import { migrate, migrations } from "../../../sdk/src/ledger/sqlite/migrations.ts";
-import { answer, channelId, owner, request } from "./bench.ts";
+import { answer, channelId, owner, request, terms } from "./bench.ts";
 import { addChannel, useFiles } from "./files.ts";
 
 async function failure(promise: Promise<unknown>): Promise<{ code?: string; message: string }> {
@@ -47,6 +47,29 @@ describe("the file of the SQLite ledger", () => {
     }
   }
   const countPurchases = () => peek((file) => file.prepare("SELECT count(*) AS n FROM purchases").get()?.["n"]);
+
+  it("F058: gives the charges of an ended process back, and owes those whose money has moved", async () => {
+    const other = await files.open(path, {});
+    const payer = terms.payer;
+    const [unpaid, paid, earned] = (["01", "02", "03"] as const).map((byte): ChargeRef => {
+      return { payer, nonce: `0x${byte.repeat(32)}` };
+    }) as [ChargeRef, ChargeRef, ChargeRef];
+    for (const ref of [unpaid, paid, earned]) {
+      await ledger.holdCharge({ ...ref, authorization: "{}", blockNumber: 1n, txHash: undefined });
+    }
+    await ledger.settleCharge({ ...paid, txHash: `0x${"77".repeat(32)}` });
+    await ledger.earnCharge({ ...earned, answer });
+    // Not while it lives, and not by another.
+    await other.maintain();
+    expect((await failure(other.releaseCharge(unpaid))).code).to.equal("unknown-hold");
+    expect((await other.getCharge(unpaid))?.status).to.equal("held");
+    await ledger.close();
+    await other.maintain();
+    expect(await other.getCharge(unpaid)).to.equal(undefined);
+    expect((await other.getCharge(paid))?.status).to.equal("released");
+    expect(await other.getCharge(earned)).to.deep.include({ status: "earned", answer });
+    ledger = other;
+  });
 
   it("is a log that is written through to the disk at each commit, by its own connection's word", async () => {
     const seen: DatabaseSync[] = [];
@@ -228,7 +251,7 @@ describe("the file of the SQLite ledger", () => {
       const file = new DatabaseSync(path);
       const next = {
         ...migrations,
-        "0002-next": {
+        "9998-next": {
           async up(db: Parameters<(typeof migrations)[string]["up"]>[0]) {
             await db.schema.alterTable("channels").addColumn("note", "text").execute();
           },
@@ -240,7 +263,7 @@ describe("the file of the SQLite ledger", () => {
       expect({ ...file.prepare("SELECT note, closing FROM channels").get() }).to.deep.equal({ note: null, closing: 0 });
       const failing = {
         ...next,
-        "0003-fails": {
+        "9999-fails": {
           async up(db: Parameters<(typeof migrations)[string]["up"]>[0]) {
             await db.schema.dropTable("channels").execute();
             throw new Error("no");

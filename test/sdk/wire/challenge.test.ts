@@ -205,7 +205,7 @@ describe("the challenge of the outside vectors", () => {
   });
 
   it("has the same id", () => {
-    const issued = challengerAt(expires - 600_000).issue("session", vector.requestBase64url);
+    const issued = challengerAt(expires - 600_000).issue("session", { request: vector.requestBase64url });
     expect(issued).to.deep.equal({
       id: vector.id,
       realm: vector.realm,

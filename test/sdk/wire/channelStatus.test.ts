@@ -24,6 +24,22 @@ describe("the status of a channel", () => {
     expect(parseChannelStatus(formatChannelStatus(status))).to.deep.equal(status);
   });
 
+  it("has the payments of a conditional statement, and none for a voucher", () => {
+    const payment = {
+      ref: `0x${"01".repeat(32)}`,
+      condition: `0x${"02".repeat(20)}`,
+      parametersHash: `0x${"03".repeat(32)}`,
+      amount: 7n,
+    } as const;
+    for (const payments of [[], [payment]]) {
+      expect(parseChannelStatus(formatChannelStatus({ ...status, payments }))).to.deep.equal({ ...status, payments });
+    }
+    const parse = (payments: unknown) =>
+      parseChannelStatus(JSON.stringify({ ...JSON.parse(formatChannelStatus(status)), payments }));
+    expect(() => parse("x")).to.throw(MalformedError, "payments");
+    expect(() => parse([1])).to.throw(MalformedError, "ref");
+  });
+
   it("ignores members it does not know", () => {
     const text = JSON.stringify({ ...JSON.parse(formatChannelStatus(status)), more: 1 });
     expect(parseChannelStatus(text)).to.deep.equal(status);

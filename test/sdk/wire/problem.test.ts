@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { expect } from "chai";
 
 import { problemResponse, readProblem } from "../../../sdk/src/wire/index.ts";
@@ -28,6 +30,9 @@ describe("problemResponse and readProblem", () => {
   for (const [code, status, type] of [
     ["payment-required", 402, "https://paymentauth.org/problems/payment-required"],
     ["malformed-credential", 402, "https://paymentauth.org/problems/malformed-credential"],
+    ["invalid-challenge", 402, "https://paymentauth.org/problems/invalid-challenge"],
+    ["payment-expired", 402, "https://paymentauth.org/problems/payment-expired"],
+    ["verification-failed", 402, "https://paymentauth.org/problems/verification-failed"],
     ["method-unsupported", 400, "https://paymentauth.org/problems/method-unsupported"],
     ["invalid-signature", 402, "https://paymentauth.org/problems/session/invalid-signature"],
     ["signer-mismatch", 402, "https://paymentauth.org/problems/session/signer-mismatch"],
@@ -52,6 +57,15 @@ describe("problemResponse and readProblem", () => {
       expect(problem?.members).to.include({ type, status });
     });
   }
+
+  it("is all told in docs/http.md, each with its status", () => {
+    const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+    const rows = [...read("docs/http.md").matchAll(/^\| `([a-z-]+)` +\| (\d{3}) +\|/gm)];
+    const told = rows.map(([, code, status]): [string, number] => [code!, Number(status)]);
+    const known = [...read("sdk/src/wire/problem.ts").matchAll(/^ {2}"([a-z-]+)": \[\w+, (\d{3}),/gm)];
+    expect(told.toSorted()).to.deep.equal(known.map(([, code, status]) => [code!, Number(status)]).toSorted());
+    expect(told).to.have.length.above(25);
+  });
 
   it("can be read and still be handed on", async () => {
     const response = problemResponse("statement-used", "分");

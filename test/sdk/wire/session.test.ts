@@ -57,6 +57,15 @@ const payloads: Record<string, SessionPayload> = {
     additionalDeposit: 5n,
   },
   voucher: { action: "voucher", ...statement },
+  "conditional voucher": {
+    action: "voucher",
+    ...statement,
+    payments: [{ ref: bytes("01", 32), condition: address, parameters: "0x1234", amount: 7n }],
+    ref: bytes("01", 32),
+    evidence: [{ ref: bytes("02", 32), evidence: "0xabcd" }],
+  },
+  "conditional voucher without payments": { action: "voucher", ...statement, payments: [] },
+  tick: { action: "tick", channelId: statement.channelId, ref: bytes("01", 32), n: 5, x: bytes("0e", 32) },
   close: { action: "close", ...statement, cumulativeAmount: 0n },
 };
 
@@ -143,7 +152,7 @@ describe("formatSessionPayload and parseSessionPayload", () => {
     it(`refuses the action ${JSON.stringify(action)}`, () => {
       expect(() => parseSessionPayload({ ...formatted("voucher"), action })).to.throw(
         MalformedError,
-        "The payload is malformed: action is none of open, topUp, voucher and close.",
+        "The payload is malformed: action is none of open, topUp, voucher, tick and close.",
       );
     });
   }
@@ -166,6 +175,7 @@ describe("formatSessionPayload and parseSessionPayload", () => {
     "topUp by authorization": { channelId: 32, additionalDeposit: 0, salt: 32, signature: 65 },
     "topUp by hash": { channelId: 32, additionalDeposit: 0, hash: 32 },
     voucher: { channelId: 32, cumulativeAmount: 0, signature: 65 },
+    tick: { channelId: 32, ref: 32, x: 32 },
     close: { channelId: 32, cumulativeAmount: 0, signature: 65 },
   };
   function refuses(payload: Members, reason: string): void {
@@ -189,6 +199,25 @@ describe("formatSessionPayload and parseSessionPayload", () => {
       });
     }
   }
+
+  it("names the part of a conditional voucher or a tick that is malformed", () => {
+    const whole = formatted("conditional voucher");
+    const [payment] = whole["payments"] as Members[];
+    const [proof] = whole["evidence"] as Members[];
+    for (const name of ["payments", "evidence"]) {
+      for (const value of [1, "x", {}, Array.from({ length: 17 }, () => payment)]) {
+        refuses({ ...whole, [name]: value }, `${name} is not a list of at most 16.`);
+      }
+      for (const value of [null, 1, []]) refuses({ ...whole, [name]: [value] }, "ref is not 32 bytes of hex.");
+    }
+    for (const value of badHex(32).slice(2)) refuses({ ...whole, ref: value }, "ref is not 32 bytes of hex.");
+    for (const value of badAmounts) refuses({ ...whole, payments: [{ ...payment, amount: value }] }, "amount is not a");
+    for (const value of [undefined, "0x1", "12", 5]) {
+      refuses({ ...whole, payments: [{ ...payment, parameters: value }] }, "parameters is not hex.");
+      refuses({ ...whole, evidence: [{ ...proof, evidence: value }] }, "evidence is not hex.");
+    }
+    for (const n of [undefined, "5", -1, 1.5, 2 ** 53]) refuses({ ...formatted("tick"), n }, "n is not a count.");
+  });
 
   it("names the signer when it is malformed", () => {
     for (const authorizedSigner of badHex(20).slice(2)) {
@@ -253,6 +282,20 @@ describe("formatSessionRequest and parseSessionRequest", () => {
     receiptSigner: `0x${"5e".repeat(20)}`,
     pricing: { unit: "token", input: "2000000", output: "8000000", maxOutput: 4096 },
   };
+  it("tells which conditional payments and ticks are taken, and says nothing where none are", () => {
+    const terms = {
+      conditional: { conditions: { attestation: address }, evaluators: [bytes("ee", 20)], creditLimit: 5_000n },
+      ticks: { condition: bytes("71", 20), window: 128 },
+    };
+    const encoded = formatSessionRequest({ ...request, ...terms });
+    expect(parseSessionRequest(encoded)).to.deep.equal({ ...request, ...terms });
+    expect(parseSessionRequest(formatSessionRequest(request))).not.to.have.any.keys("conditional", "ticks");
+    const wrong = withDetail("conditional", { conditions: {}, evaluators: "x", creditLimit: "1" });
+    expect(() => parse(wrong)).to.throw(MalformedError, "evaluators is not a list");
+    const odd = withDetail("ticks", { condition: address, window: "128" });
+    expect(() => parse(odd)).to.throw(MalformedError, "window is not a count");
+  });
+
   const plain = JSON.parse(Buffer.from(formatSessionRequest(request), "base64url").toString()) as Members;
   const parse = (members: Members) => parseSessionRequest(encodeBase64Url(JSON.stringify(members)));
   const withDetail = (name: string, value: unknown): Members => ({
@@ -335,10 +378,10 @@ describe("formatSessionRequest and parseSessionRequest", () => {
     }
     for (const value of badHex(20)) refuses(withDetail("escrowContract", value), "escrowContract is not an address.");
     for (const value of [undefined, null, "31337", 1.5, 2 ** 53, -1, 0]) {
-      refuses(withDetail("chainId", value), "methodDetails.chainId is not a number");
+      refuses(withDetail("chainId", value), "chainId is not a number");
     }
     for (const value of ["hash", [1], [null], {}]) {
-      refuses(withDetail("credentialTypes", value), "methodDetails.credentialTypes is not a list of strings.");
+      refuses(withDetail("credentialTypes", value), "credentialTypes is not a list of strings.");
     }
     for (const value of [5, "-1", "1.5"])
       refuses(withDetail("minVoucherDelta", value), "minVoucherDelta is not a decimal");

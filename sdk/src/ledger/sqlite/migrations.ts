@@ -99,6 +99,54 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+
+  "0002-conditional": {
+    async up(db: Kysely<unknown>) {
+      // What stands is read and written with its channel, and absent for most; what was dropped is many and asked for by ref.
+      await db.schema.alterTable("channels").addColumn("payments", "text").execute();
+      await db.schema.alterTable("channels").addColumn("lost", "blob").execute();
+      await db.schema.alterTable("purchases").addColumn("ref", "blob").execute();
+      await db.schema
+        .createTable("dropped")
+        .addColumn("channel", "integer", (column) => column.notNull())
+        .addColumn("ref", "blob", (column) => column.notNull())
+        .addColumn("content", "text", (column) => column.notNull())
+        .addPrimaryKeyConstraint("dropped_key", ["channel", "ref"])
+        .modifyEnd(sql`strict, without rowid`)
+        .execute();
+    },
+  },
+
+  "0003-charges": {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("charges")
+        .addColumn("payer", "blob", (column) => column.notNull())
+        .addColumn("nonce", "blob", (column) => column.notNull())
+        .addColumn("authorization", "text", (column) => column.notNull())
+        .addColumn("blockNumber", "blob", (column) => column.notNull())
+        .addColumn("status", "integer", (column) => column.notNull())
+        .addColumn("txHash", "blob")
+        .addColumn("heldAt", "integer", (column) => column.notNull())
+        .addColumn("instance", "integer", (column) => column.notNull())
+        .addPrimaryKeyConstraint("charges_key", ["payer", "nonce"])
+        .modifyEnd(sql`strict, without rowid`)
+        .execute();
+      await sql`create index charges_held on charges (instance) where status = 0`.execute(db);
+      await sql`create index charges_earned on charges (heldAt) where status = 2`.execute(db);
+      await sql`create index charges_settled on charges (heldAt) where status = 3`.execute(db);
+      await db.schema
+        .createTable("chargeAnswers")
+        .addColumn("payer", "blob", (column) => column.notNull())
+        .addColumn("nonce", "blob", (column) => column.notNull())
+        .addColumn("status", "integer", (column) => column.notNull())
+        .addColumn("headers", "text", (column) => column.notNull())
+        .addColumn("body", "blob", (column) => column.notNull())
+        .addPrimaryKeyConstraint("chargeAnswers_key", ["payer", "nonce"])
+        .modifyEnd(sql`strict`)
+        .execute();
+    },
+  },
 };
 
 /**

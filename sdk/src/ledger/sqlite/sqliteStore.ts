@@ -2,8 +2,10 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Hex } from "viem";
 
 import { stringify } from "../../bigints.ts";
-import type { ChannelRecord, Purchase, SavedTransaction } from "../ledger.ts";
+import type { DroppedPayment } from "../../protocol/rules/statement.ts";
+import type { ChannelRecord, LedgerPayment, Purchase, SavedTransaction } from "../ledger.ts";
 import type { StatementRef, Store } from "../store.ts";
+import { createChargeTables } from "./chargeTables.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
 import type { Instances } from "./instances.ts";
 
@@ -23,13 +25,16 @@ export type SqliteStore = Store & {
 type Entry = {
   id: number;
   row: ChannelRecord;
+  /** The payments as they were read, and the text they were read from: written again only where they changed. */
+  read: { payments: readonly LedgerPayment[]; text: string | null };
   answerCount: number;
   answerBytes: number;
   /** This instance's holds, by their statement; most channels have none at any time. */
   holds: Map<bigint, Purchase> | undefined;
 };
 
-const statuses = ["held", "captured", "released"] as const;
+const statuses = ["held", "captured", "released", "delivered"] as const;
+const noPayments: readonly LedgerPayment[] = Object.freeze([]);
 /** Rows read at once, so that no lock is held between two of them and no list is held in memory. */
 const page = 256;
 /** Channels that are remembered from one group to the next: some 10 MB. */
@@ -53,14 +58,16 @@ const channelColumns = [
   "finalizedAt",
   "answerCount",
   "answerBytes",
+  "payments",
+  "lost",
 ] as const;
 const purchaseColumns =
-  "statement, requestHash, idempotencyKey, amount, status, captured, spentAfter, heldAt, capturedAt";
+  "statement, requestHash, idempotencyKey, amount, status, captured, spentAfter, heldAt, capturedAt, ref";
 
 /** What SQLite returns is what was put: `never` lets each column be read as the type that its row gives it. */
 type ChannelColumns = Record<(typeof channelColumns)[number] | "id" | "channelId" | "terms", never>;
 type PurchaseColumns = Record<"statement" | "requestHash" | "idempotencyKey" | "amount" | "status", never> &
-  Record<"captured" | "spentAfter" | "heldAt" | "capturedAt", never>;
+  Record<"captured" | "spentAfter" | "heldAt" | "capturedAt" | "ref", never>;
 
 /**
  * Makes a store of an open file whose schema is up to date.
@@ -80,6 +87,7 @@ export function createSqliteStore(
   let isInGroup = false;
   /** Another one as soon as anybody else has written to the file. */
   let version: unknown;
+  const { releaseHeldBy, ...charges } = createChargeTables(database, instances.own);
   const selectChannels = `SELECT id, channelId, terms, ${channelColumns.join(", ")} FROM channels`;
   const sql = {
     version: database.prepare("PRAGMA data_version"),
@@ -96,17 +104,20 @@ export function createSqliteStore(
     changeChannel: database.prepare(
       `UPDATE channels SET ${channelColumns.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`,
     ),
+    dropped: database.prepare("SELECT content FROM dropped WHERE channel = ? AND ref = ?"),
+    putDropped: database.prepare("INSERT OR REPLACE INTO dropped (channel, ref, content) VALUES (?, ?, ?)"),
+    forgetDropped: database.prepare("DELETE FROM dropped WHERE channel = ?"),
     purchase: database.prepare(`SELECT ${purchaseColumns} FROM purchases WHERE channel = ? AND statement = ?`),
     purchaseByKey: database.prepare(
       `SELECT ${purchaseColumns} FROM purchases INDEXED BY purchases_idempotency
        WHERE channel = ? AND idempotencyKey = ? ORDER BY status LIMIT 1`,
     ),
     putPurchase: database.prepare(
-      `INSERT INTO purchases (channel, ${purchaseColumns}, instance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO purchases (channel, ${purchaseColumns}, instance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (channel, statement) DO UPDATE SET requestHash = excluded.requestHash,
          idempotencyKey = excluded.idempotencyKey, amount = excluded.amount, status = excluded.status,
          captured = excluded.captured, spentAfter = excluded.spentAfter, heldAt = excluded.heldAt,
-         capturedAt = excluded.capturedAt, instance = excluded.instance`,
+         capturedAt = excluded.capturedAt, ref = excluded.ref, instance = excluded.instance`,
     ),
     isOwn: database.prepare(
       "SELECT 1 FROM purchases WHERE channel = ? AND statement = ? AND status = 0 AND instance = ?",
@@ -173,6 +184,8 @@ export function createSqliteStore(
   }
 
   return {
+    ...charges,
+
     begin() {
       refresh();
       isInGroup = true;
@@ -201,7 +214,8 @@ export function createSqliteStore(
         changed.add(entry);
         return;
       }
-      const added = { id: 0, row, answerCount: 0, answerBytes: 0, holds: undefined };
+      const read = { payments: noPayments, text: null };
+      const added = { id: 0, row, read, answerCount: 0, answerBytes: 0, holds: undefined };
       const values = [encodeHex(row.channelId), JSON.stringify(row.terms), ...toValues(added)];
       added.id = Number(sql.addChannel.run(...values).lastInsertRowid);
       known.set(row.channelId, added);
@@ -216,6 +230,14 @@ export function createSqliteStore(
         }
         if (rows.length < page) return;
       }
+    },
+
+    dropped(channelId, ref) {
+      const found = sql.dropped.get(requireEntry(channelId).id, encodeHex(ref));
+      return found && (parseAmounts(String(found["content"])) as DroppedPayment);
+    },
+    putDropped(channelId, payment) {
+      sql.putDropped.run(requireEntry(channelId).id, encodeHex(payment.ref), stringify(payment));
     },
 
     purchase({ channelId, cumulativeAmount }) {
@@ -243,6 +265,7 @@ export function createSqliteStore(
         encodeAmount(purchase.spentAfter),
         purchase.heldAt,
         purchase.capturedAt ?? null,
+        purchase.ref === undefined ? null : encodeHex(purchase.ref),
         instances.own,
       );
     },
@@ -292,6 +315,7 @@ export function createSqliteStore(
     takeAbandoned: () =>
       instances.takeEnded().flatMap((ended) => {
         sql.dropLeasesOf.run(ended);
+        releaseHeldBy(ended);
         const rows = sql.heldBy.all(ended) as { channelId: Uint8Array; statement: Uint8Array }[];
         return rows.map(({ channelId, statement }): StatementRef => ({
           channelId: decodeHex(channelId),
@@ -303,6 +327,7 @@ export function createSqliteStore(
       const entry = requireEntry(channelId);
       entry.holds = undefined;
       sql.dropAnswers.run(entry.id);
+      sql.forgetDropped.run(entry.id);
       entry.answerCount = 0;
       entry.answerBytes = 0;
       changed.add(entry);
@@ -339,7 +364,7 @@ function note(entry: Entry, purchase: Purchase): void {
   }
 }
 
-function toValues({ row, answerCount, answerBytes }: Entry) {
+function toValues({ row, read, answerCount, answerBytes }: Entry) {
   return [
     encodeAmount(row.blockNumber),
     encodeAmount(row.deposit),
@@ -356,11 +381,27 @@ function toValues({ row, answerCount, answerBytes }: Entry) {
     row.finalizedAt ?? null,
     answerCount,
     answerBytes,
+    formatPayments(row, read),
+    row.lost === 0n ? null : encodeAmount(row.lost),
   ];
+}
+
+/** An empty list is a conditional statement too. */
+function formatPayments({ isConditional, payments }: ChannelRecord, read: Entry["read"]): string | null {
+  if (!isConditional) return null;
+  return payments === read.payments && read.text !== null ? read.text : stringify(payments);
+}
+
+const amountFields = new Set(["amount", "due", "work", "claimGas", "statement"]);
+
+function parseAmounts(content: string): unknown {
+  return JSON.parse(content, (key, value: unknown) => (amountFields.has(key) ? BigInt(value as string) : value));
 }
 
 function toEntry(columns: ChannelColumns): Entry {
   const { id, answerCount, answerBytes, channelId, terms, blockNumber, closeRequestedAt } = columns;
+  const text: string | null = columns.payments;
+  const payments = text === null ? noPayments : (parseAmounts(text) as LedgerPayment[]);
   const row: ChannelRecord = {
     channelId: decodeHex(channelId),
     terms: JSON.parse(terms) as ChannelRecord["terms"],
@@ -371,6 +412,9 @@ function toEntry(columns: ChannelColumns): Entry {
     finalized: columns.finalized === 1,
     accepted: decodeAmount(columns.accepted),
     signature: decodeHex(columns.signature),
+    isConditional: text !== null,
+    payments,
+    lost: columns.lost === null ? 0n : decodeAmount(columns.lost),
     spent: decodeAmount(columns.spent),
     held: decodeAmount(columns.held),
     closing: columns.closing === 1,
@@ -378,7 +422,7 @@ function toEntry(columns: ChannelColumns): Entry {
     firstUnsettledAt: columns.firstUnsettledAt ?? undefined,
     finalizedAt: columns.finalizedAt ?? undefined,
   };
-  return { id, row, answerCount, answerBytes, holds: undefined };
+  return { id, row, read: { payments, text }, answerCount, answerBytes, holds: undefined };
 }
 
 function toPurchase(columns: PurchaseColumns): Purchase {
@@ -392,6 +436,7 @@ function toPurchase(columns: PurchaseColumns): Purchase {
     spentAfter: decodeAmount(columns.spentAfter),
     heldAt: columns.heldAt,
     capturedAt: columns.capturedAt ?? undefined,
+    ref: columns.ref === null ? undefined : decodeHex(columns.ref),
   };
 }
 

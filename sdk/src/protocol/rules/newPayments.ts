@@ -17,6 +17,8 @@ export type ConditionPolicy = {
   acceptsCondition?: ((condition: Condition) => boolean) | undefined;
   /** Seconds that evaluators must have left to judge; 0 if left out. */
   leastJudgePeriod?: bigint | undefined;
+  /** Whether ticks are shown before what they pay for and not after: then they take no credit. */
+  prepaidTicks?: boolean | undefined;
 };
 
 /**
@@ -44,8 +46,9 @@ export function admitPayment(
   for (const leaf of leaves)
     if (leaf.kind === "attestation" && leaf.judgeBy < earliest)
       return { code: "judge-by-too-soon", ref, judgeBy: leaf.judgeBy, earliest };
-  // A tick is worked for when the one before it was shown, everything else at once.
-  const work = condition.kind === "ticks" ? min(condition.tickAmount, amount) : amount;
+  // Unless it is paid before, a tick is worked for when the one before it was shown; everything else at once.
+  const ahead = condition.kind === "ticks" ? (policy.prepaidTicks ? 0n : condition.tickAmount) : amount;
+  const work = min(ahead, amount);
   return { ...payment, evidence: "0x", due: 0n, work, claimGas: estimatePaymentGas(condition) };
 }
 

@@ -1,5 +1,8 @@
 import type { ChannelRecord, LedgerOwner, Purchase } from "../../ledger/ledger.ts";
+import { provenOn } from "../../ledger/decideHold.ts";
+import { isOfStatement } from "../../ledger/tickKey.ts";
 import { computeChannelId } from "../../protocol/channelId.ts";
+import { hashConditionalVoucher } from "../../protocol/conditionalVoucher.ts";
 import { voucherSigner } from "../../protocol/terms.ts";
 import type { VoucherVerifier } from "../voucherVerifier.ts";
 import { type Difference, type DifferenceKind, differenceOf } from "./difference.ts";
@@ -46,11 +49,12 @@ export function checkAccount(
   const captured = purchases.filter(({ status }) => status === "captured").sort(byCharge);
   const keys = new Map<string, bigint>();
   let running = 0n;
-  for (const { cumulativeAmount, amount, status, captured: charge, idempotencyKey: key } of purchases) {
-    if (cumulativeAmount > accepted) {
+  for (const { cumulativeAmount, amount, status, ref, captured: charge, idempotencyKey: key } of purchases) {
+    if (cumulativeAmount > accepted && isOfStatement(cumulativeAmount)) {
       name("statement-above-accepted", `at most ${accepted}`, cumulativeAmount, cumulativeAmount);
     }
-    if (status === "held") running += amount;
+    // What a condition decides about is held on the payer's credit.
+    if (status === "held" && ref === undefined) running += amount;
     if (status === "released" && charge !== 0n) name("charge-without-work", 0n, charge, cumulativeAmount);
     if (charge > amount) name("charge-above-hold", `at most ${amount}`, charge, cumulativeAmount);
     if (status !== "captured") continue;
@@ -70,7 +74,8 @@ export function checkAccount(
   const sums = retired ? checkKept(channel, captured, name) : checkChain(channel, captured, settledBefore, name);
   // A channel that comes with settlements may start with a statement below them; it has to rise above them to buy.
   const hasBought = captured.length > 0 || running > 0n;
-  if (hasBought && !retired && spent + held > accepted) name("overdrawn", `at most ${accepted}`, spent + held);
+  const stated = accepted + provenOn(channel);
+  if (hasBought && !retired && spent + held > stated) name("overdrawn", `at most ${stated}`, spent + held);
   return { sums, differences };
 }
 
@@ -86,7 +91,14 @@ function checkTerms(channel: ChannelRecord, owner: LedgerOwner, verifier: Vouche
   }
   if (accepted === 0n) return;
   const signer = voucherSigner(terms);
-  const { valid } = verifier.verify({ channelId, cumulativeAmount: accepted, signature, signer });
+  const statement = { channelId, cumulativeAmount: accepted };
+  const { valid } = channel.isConditional
+    ? verifier.verifyDigest({
+        digest: hashConditionalVoucher({ contract, chainId, ...statement, payments: channel.payments }),
+        signature,
+        signer,
+      })
+    : verifier.verify({ ...statement, signature, signer });
   if (!valid) name("signature", `a signature of ${signer}`, "another one", accepted);
 }
 

@@ -1,0 +1,99 @@
+import { createHash } from "node:crypto";
+
+import { min } from "../../bigints.ts";
+import type { TickPayload } from "../../wire/session.ts";
+import type { ChannelSignal } from "../channelSignal.ts";
+import { perform, withReceipt } from "../perform.ts";
+import { startingPrice } from "../price.ts";
+import type { Receipts } from "../receipts.ts";
+import { hashRequest } from "../requestBody.ts";
+import type { Exchange } from "../scheme.ts";
+import { ProblemError } from "../seller.ts";
+import type { Selling } from "../selling.ts";
+import type { TickAccounts } from "./tickAccounts.ts";
+import type { TickRequest } from "./tickHolds.ts";
+
+/**
+ * Makes the part of a gateway that does work for ticks. It waits for the ledger only where a window of ticks is not written
+ * down; a HEAD writes its tick down, and makes what it is worth available to streams.
+ */
+export function createTickSelling(options: {
+  readonly ticks: TickAccounts;
+  readonly selling: Selling;
+  readonly receipts: Receipts;
+  readonly signal: ChannelSignal;
+  /** Bytes up to which an answer is kept for a repeated request. */
+  readonly maxKeptAnswer: number;
+  /** Milliseconds the work may take. */
+  readonly workTimeout: number;
+  readonly report: (error: unknown) => void;
+}): (exchange: Exchange, tick: TickPayload) => Promise<Response> {
+  const { ticks, selling, receipts, signal, maxKeptAnswer, workTimeout, report } = options;
+
+  async function add(exchange: Exchange, tick: TickPayload): Promise<Response> {
+    const { channelId, ref } = tick;
+    const { account } = await ticks.take(channelId, ref, (opened) => opened.show(tick));
+    await ticks.use(account, () => account.free());
+    signal.notify(channelId);
+    return selling.acknowledge(exchange.challenge.id, account.channel());
+  }
+
+  return async (exchange, tick) => {
+    const { request, body, offer, work, challenge } = exchange;
+    if (request.method === "HEAD") return add(exchange, tick);
+    const ceiling = offer.price.ceiling(body);
+    const asked = toTickRequest(exchange, startingPrice(offer.price, body));
+    const { account, result: hold } = await ticks.take(tick.channelId, tick.ref, (opened) => {
+      opened.show(tick);
+      return opened.hold(tick.n, asked);
+    });
+    if (hold.status === "captured") {
+      const { answer, captured } = hold;
+      if (answer) return withReceipt(answer, receipts.ofTick(challenge.id, account.channel(), captured));
+      const detail = "This request was served and charged before; its answer was not kept.";
+      const members = { channelId: tick.channelId, amount: String(captured) };
+      throw new ProblemError("answer-not-kept", detail, members);
+    }
+
+    try {
+      await ticks.use(account, () => account.ready());
+    } catch (error) {
+      await account.release(hold);
+      throw error;
+    }
+    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, report });
+    switch (outcome.kind) {
+      case "failed":
+        await account.release(hold);
+        outcome.response.headers.set("payment-status", "released");
+        return outcome.response;
+      case "gone":
+        await account.capture(hold, outcome.cost, undefined);
+        // Nobody is there to read it.
+        return new Response(null, { status: 499 });
+      case "stream": {
+        const cumulativeAmount = await ticks.use(account, () => account.handOver(hold));
+        const own = { channelId: tick.channelId, cumulativeAmount };
+        return selling.flow(exchange, own, outcome.stream, account.channel(), asked.amount);
+      }
+      case "answer": {
+        const { answer } = outcome;
+        const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
+        const channel = await account.capture(hold, min(outcome.cost, ceiling), kept);
+        return withReceipt(answer, receipts.ofTick(challenge.id, channel, hold.captured));
+      }
+    }
+  };
+}
+
+function toTickRequest({ request, body }: Exchange, amount: bigint): TickRequest {
+  const key = request.headers.get("idempotency-key") || undefined;
+  const digest = body.length === 0 ? "" : createHash("sha256").update(body).digest("base64");
+  return {
+    // No part before the last can have a line break.
+    print: `${request.method}\n${request.url}\n${digest}\n${key ?? ""}`,
+    idempotencyKey: key,
+    amount,
+    requestHash: () => hashRequest(request, body),
+  };
+}
