@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { type Address, createWalletClient, custom, decodeFunctionData, encodeFunctionResult, numberToHex } from "viem";
 
 import { paymentChannelsAbi } from "subfen";
@@ -8,6 +10,13 @@ import { sellerKey } from "./keys.ts";
 
 export const contract: Address = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 export const token: Address = "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512";
+export const tickCondition: Address = "0x9fe46736679d2d9a65f0992f2272de9f3c7fa6e0";
+
+/** A gateway takes ticks by a condition whose code it knows. */
+function tickConditionCode(): string {
+  const artifact = new URL("../artifacts/contracts/conditions/TickCondition.sol/TickCondition.json", import.meta.url);
+  return (JSON.parse(readFileSync(artifact, "utf8")) as { deployedBytecode: string }).deployedBytecode;
+}
 
 async function request({ method, params }: { method: string; params?: unknown }): Promise<unknown> {
   switch (method) {
@@ -19,6 +28,8 @@ async function request({ method, params }: { method: string; params?: unknown })
       return [];
     case "eth_getBlockByNumber":
       return { number: numberToHex(100), timestamp: numberToHex(Math.floor(Date.now() / 1000)), transactions: [] };
+    case "eth_getCode":
+      return tickConditionCode();
     case "eth_getTransactionCount":
       return "0x0";
     case "eth_call": {

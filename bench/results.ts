@@ -67,6 +67,8 @@ export function formatResults(
     { what: "vouchers / mppx", measured: rateOf("vouchers") / rateOf("mppxSession"), wanted: 40, unit: "x" },
     { what: "vouchers / x402 batch", measured: rateOf("vouchers") / rateOf("x402Batch"), wanted: 15, unit: "x" },
     { what: "vouchers / hello", measured: (100 * rateOf("vouchers")) / rateOf("hello"), wanted: 18, unit: "%" },
+    { what: "ticks / mppx", measured: rateOf("ticks") / rateOf("mppxSession"), wanted: 120, unit: "x" },
+    { what: "ticks / hello", measured: (100 * rateOf("ticks")) / rateOf("hello"), wanted: 55, unit: "%" },
   ];
   return `# Speed
 
