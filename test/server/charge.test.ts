@@ -245,15 +245,17 @@ describe("evm/charge", () => {
       ["F060: is for another challenge", { nonce: `0x${"11".repeat(32)}` }, "its nonce is not that of the challenge"],
       ["is signed by another", { account: stranger, from: "payer" as never }, "not signed by its payer"],
       ["has a payer without money", { account: stranger }, "ERC20InsufficientBalance"],
-      ["F075: is not valid yet", { validAfter: soon(30) }, "not valid yet: compare your clock"],
-      ["F074: has expired", { validBefore: soon(-1) }, "has expired or is about to", "payment-expired"],
-      ["F074: expires before it could be settled", { validBefore: soon(55) }, "about to", "payment-expired"],
+      ["F075: is not valid yet", () => ({ validAfter: soon(30) }), "not valid yet: compare your clock"],
+      ["F074: has expired", () => ({ validBefore: soon(-1) }), "has expired or is about to", "payment-expired"],
+      ["F074: expires before it could be settled", () => ({ validBefore: soon(55) }), "about to", "payment-expired"],
       ["F014: has a high s", { signature: `0x${"11".repeat(32)}${"ff".repeat(32)}1b` }, "not one of low s"],
-    ] as [string, Record<string, unknown>, string, string?][]) {
+    ] as [string, Record<string, unknown> | (() => Record<string, unknown>), string, string?][]) {
       it(`${name}: is refused before any work, and a good one is still taken`, async () => {
         const asked = await counter.challenge();
-        const from = changes["from"] === "payer" ? { from: world.payer.address } : {};
-        const reply = await counter.pay(asked, await counter.authorize(asked, { ...changes, ...from }));
+        // Times are counted from the test, not from when it was written down.
+        const given = typeof changes === "function" ? changes() : changes;
+        const from = given["from"] === "payer" ? { from: world.payer.address } : {};
+        const reply = await counter.pay(asked, await counter.authorize(asked, { ...given, ...from }));
         expect([reply.status, reply.problem?.code]).to.deep.equal([402, code]);
         expect(reply.problem?.detail).to.include(detail);
         // The draft asks for a fresh challenge.

@@ -10,6 +10,7 @@ import {
   type Channel,
   type ChannelBalance,
   type ChannelEvent,
+  type ChargePayment,
   type ClosedChannel,
   type CloseOptions,
   ContractRefusedError,
@@ -37,6 +38,7 @@ expectTypeOf<payingFetch.Parameters>().toEqualTypeOf<{
   maxDeposit: bigint;
   maxPrice: bigint;
   onPayment?: ((payment: Payment) => void) | undefined;
+  onCharge?: ((payment: ChargePayment) => void) | undefined;
   trustedContracts?: readonly Hex[] | undefined;
   fetch?: typeof fetch | undefined;
   store?: BuyerStore | undefined;

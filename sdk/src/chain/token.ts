@@ -81,6 +81,25 @@ export async function getTokenBalance(
 }
 
 /**
+ * Tells whether an EIP-3009 authorization was carried out or cancelled.
+ *
+ * @param client - A viem client.
+ * @param parameters - The token, who signed, and the authorization's nonce.
+ * @returns `true` if its nonce is used at the newest block.
+ */
+export async function isAuthorizationUsed(
+  client: ChainClient,
+  parameters: { token: Address; authorizer: Address; nonce: Hex },
+): Promise<boolean> {
+  return readContract(client, {
+    address: parameters.token,
+    abi: mockDigitalYuanAbi,
+    functionName: "authorizationState",
+    args: [parameters.authorizer, parameters.nonce],
+  });
+}
+
+/**
  * Lets a spender, such as the channel contract, take tokens from the sender.
  *
  * @param client - A viem client with the owner's account.

@@ -3,8 +3,9 @@ import { hexToNumber, isAddressEqual, parseEventLogs, slice } from "viem/utils";
 
 import type { TransferWithAuthorization } from "../protocol/transferWithAuthorization.ts";
 import { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
-import { getContractEvents, getTransactionReceipt, readContract } from "./actions.ts";
+import { getContractEvents, getTransactionReceipt } from "./actions.ts";
 import { logsInRanges } from "./logsInRanges.ts";
+import { isAuthorizationUsed } from "./token.ts";
 import { type ChainClient, simulateAndWrite, withSend } from "./write.ts";
 
 /** A signed EIP-3009 authorization for one token. */
@@ -79,8 +80,7 @@ export async function findTransferByAuthorization(
   const { token, authorization, fromBlock } = parameters;
   const { from, to, value, nonce } = authorization;
   const contract = { address: token, abi: mockDigitalYuanAbi } as const;
-  const isUsed = await readContract(client, { ...contract, functionName: "authorizationState", args: [from, nonce] });
-  if (!isUsed) return undefined;
+  if (!(await isAuthorizationUsed(client, { token, authorizer: from, nonce }))) return undefined;
   const args = { authorizer: from, nonce };
   const uses = logsInRanges(client, { fromBlock }, (range) =>
     getContractEvents(client, { ...contract, ...range, eventName: "AuthorizationUsed", args }),

@@ -5,6 +5,7 @@ import { stringify } from "../bigints.ts";
 import { SubfenError } from "../errors.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import type { Challenge } from "../wire/challenge.ts";
+import { formatChargeRequest, parseChargeRequest } from "../wire/charge.ts";
 import { isObject } from "../wire/encoding.ts";
 import {
   formatSessionPayload,
@@ -14,6 +15,7 @@ import {
 } from "../wire/session.ts";
 import type { PendingFunding } from "./funding.ts";
 import type { PaidCallState } from "./paidCalls.ts";
+import type { SignedCharge } from "./payCharge.ts";
 import type { PurseState } from "./purse.ts";
 import { StoreUnreadableError } from "./store.ts";
 
@@ -30,6 +32,9 @@ export type SellerState = {
   readonly origin: string;
   /** Whom and in what to pay: the `request` of a challenge. */
   readonly pinned: string | undefined;
+  /** The same, of single transfers. */
+  readonly pinnedCharge?: string | undefined;
+  readonly charges?: readonly SignedCharge[] | undefined;
   /** The last challenge, by which payment actions can be sent, and the method and address it was given for. */
   readonly offer: { readonly method: string; readonly url: string; readonly challenge: Challenge } | undefined;
   readonly purse: PurseState | undefined;
@@ -188,6 +193,15 @@ const call: Read<PaidCallState> = object({
   ceiling: amount,
   statement: object({ channelId: bytes32, cumulativeAmount: amount, signature }),
 });
+const charge: Read<SignedCharge> = object({
+  identity: text,
+  credential: text,
+  amount,
+  token: address,
+  nonce: bytes32,
+  validBefore: amount,
+  isAnswered: flag,
+});
 const challenge: Read<Challenge> = object({
   id: text,
   realm: text,
@@ -203,6 +217,8 @@ const seller: Read<SellerState> = object({
   origin: check<string>((value) => typeof value === "string" && URL.canParse(value)),
   // Read once here and formatted again, so that what is malformed is found before anything is signed.
   pinned: optional((value) => formatSessionRequest(parseSessionRequest(text(value)))),
+  pinnedCharge: optional((value) => formatChargeRequest(parseChargeRequest(text(value)))),
+  charges: optional(list(charge)),
   offer: optional(object({ method: text, url: check<string>((value) => URL.canParse(text(value))), challenge })),
   purse: optional(purse),
   spares: list(purse),

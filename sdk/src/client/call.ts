@@ -56,6 +56,8 @@ export function send(transport: typeof fetch, call: Call, credential?: string): 
   if (credential !== undefined) {
     headers.set("authorization", credential);
     headers.set("idempotency-key", call.idempotencyKey);
+    // Never with what nobody asked to be paid for: it would make a browser ask other sites for leave first.
+    if (!headers.has("accept-payment")) headers.set("accept-payment", "evm/session, evm/charge;q=0.5");
   }
   const isPaid = credential !== undefined;
   // Node's fetch cannot send bytes a second time when it follows a redirect, a Blob it can.

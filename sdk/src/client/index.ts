@@ -10,5 +10,6 @@ export {
 export * from "./errors.ts";
 export { createFileStore, NoFilesError, StoreLockError } from "./fileStore.ts";
 export type { Payment } from "./payCall.ts";
+export type { ChargePayment } from "./payCharge.ts";
 export { type ChannelBalance, payingFetch, type PayingFetch } from "./payingFetch.ts";
 export { type BuyerStore, StoreInUseError, StoreUnreadableError, StoreWriteError } from "./store.ts";

@@ -7,6 +7,7 @@ import { type Call, send, toCall } from "./call.ts";
 import { type ClosedChannel, closeSession, type CloseOptions } from "./closeSession.ts";
 import { ClosedError, UnsafeOriginError } from "./errors.ts";
 import { payCall, type Payment } from "./payCall.ts";
+import { type ChargePayment, payCharge, takeCharge } from "./payCharge.ts";
 import {
   type Budget,
   createSellerSession,
@@ -58,7 +59,7 @@ const maxTries = 4;
 
 /**
  * Makes a `fetch` that pays: what costs nothing passes through, a 402 of the `evm` session kind is paid from a channel
- * that is opened and topped up within the limits. Works with every client that takes a `fetch`, such as `openai`.
+ * that is opened and topped up within the limits, one that offers `evm` charges alone by a transfer for the call. Works with every client that takes a `fetch`, such as `openai`.
  *
  * Thrown errors are this package's; a client that wraps them keeps them as `cause`. Whatever is refused here was not
  * signed and cost nothing.
@@ -76,7 +77,17 @@ const maxTries = 4;
  * const openai = new OpenAI({ baseURL: "https://models.example/v1", apiKey: "unused", fetch });
  */
 export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
-  const { account, client, maxDeposit, maxPrice, onPayment, store, recoverFrom, trustedContracts = [] } = parameters;
+  const {
+    account,
+    client,
+    maxDeposit,
+    maxPrice,
+    onPayment,
+    onCharge,
+    store,
+    recoverFrom,
+    trustedContracts = [],
+  } = parameters;
   const transport = parameters.fetch ?? fetch;
   const text = store?.take();
   const kept = text === undefined ? undefined : parseBuyerState(text, account.address, client.chain?.id);
@@ -109,7 +120,7 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
       }
       call = { ...call, url: address };
       const taken = await takeOffer(sessionOf(call), call, response);
-      if (!taken) return response;
+      if (!taken) return payOnce(call, response);
       offer = taken;
       await response.body?.cancel();
     }
@@ -123,6 +134,16 @@ export function payingFetch(parameters: payingFetch.Parameters): PayingFetch {
     } finally {
       session.inFlight--;
     }
+  }
+
+  /** A seller that offers no channel may take a transfer of its own for each call. */
+  async function payOnce(call: Call, response: Response): Promise<Response> {
+    const session = sessionOf(call);
+    const offer = await takeCharge(session, response);
+    if (!offer) return response;
+    if (isClosed) throw new ClosedError();
+    await response.body?.cancel();
+    return payCharge(session, call, offer, { ...buyer, onCharge });
   }
 
   function sessionOf({ url }: Call): SellerSession {
@@ -165,6 +186,8 @@ export declare namespace payingFetch {
     recoverFrom?: bigint | undefined;
     /** Told each confirmed payment. */
     onPayment?: ((payment: Payment) => void) | undefined;
+    /** Told each single transfer, by which sellers are paid that offer no channel. */
+    onCharge?: ((payment: ChargePayment) => void) | undefined;
     /** Channel contracts and tokens to use although their code is not known to this package. */
     trustedContracts?: readonly Address[] | undefined;
     /** The `fetch` below; the global one by default. */

@@ -4,6 +4,7 @@ import { isSubfenError } from "../errors.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import { signVoucher } from "../protocol/voucher.ts";
 import type { Challenge } from "../wire/challenge.ts";
+import { type ChargeRequest, formatChargeRequest, parseChargeRequest } from "../wire/charge.ts";
 import { formatCredential } from "../wire/credential.ts";
 import { readChallenges } from "../wire/readChallenges.ts";
 import {
@@ -19,6 +20,7 @@ import { type Call, send } from "./call.ts";
 import { SellerChangedError } from "./errors.ts";
 import type { PendingFunding } from "./funding.ts";
 import { createPaidCalls, type PaidCalls } from "./paidCalls.ts";
+import type { SignedCharge } from "./payCharge.ts";
 import { createPurse, type Purse } from "./purse.ts";
 import type { Journal } from "./store.ts";
 import type { Wallet } from "./wallet.ts";
@@ -53,6 +55,10 @@ export type SellerSession = {
   readonly origin: string;
   /** Whom and in what to pay, as first seen. */
   pinned: SessionRequest | undefined;
+  /** The same, of single transfers. */
+  pinnedCharge: ChargeRequest | undefined;
+  /** Single transfers that were signed and whose call may be made again. */
+  readonly charges: SignedCharge[];
   /** By method and path. */
   readonly offers: Map<string, SessionOffer>;
   purse: Purse | undefined;
@@ -75,6 +81,8 @@ export function createSellerSession(origin: string, kept?: SellerState): SellerS
   const session: SellerSession = {
     origin,
     pinned: kept?.pinned === undefined ? undefined : parseSessionRequest(kept.pinned),
+    pinnedCharge: kept?.pinnedCharge === undefined ? undefined : parseChargeRequest(kept.pinnedCharge),
+    charges: [...(kept?.charges ?? [])],
     offers: new Map(),
     purse: kept?.purse && createPurse(kept.purse),
     spares: kept?.spares.map(createPurse) ?? [],
@@ -96,11 +104,14 @@ export function createSellerSession(origin: string, kept?: SellerState): SellerS
 
 /** @returns What to keep of a seller. */
 export function stateOf(session: SellerSession): SellerState {
-  const { origin, pinned, offers, actionCall, purse, spares, pending, calls, isSearched } = session;
+  const { origin, pinned, pinnedCharge, charges, offers, actionCall, purse, spares, pending, calls, isSearched } =
+    session;
   const offer = [...offers.values()].at(-1);
   return {
     origin,
     pinned: pinned && formatSessionRequest(pinned),
+    pinnedCharge: pinnedCharge && formatChargeRequest(pinnedCharge),
+    charges: [...charges],
     offer: actionCall && offer && { method: actionCall.method, url: actionCall.url.href, challenge: offer.challenge },
     purse: purse?.state(),
     spares: spares.map((spare) => spare.state()),
@@ -182,7 +193,7 @@ export function knownOffer(session: SellerSession, call: Call): SessionOffer | u
 }
 
 /** A challenge without an expiry, or with one that is no RFC 3339 time, is not answered. */
-function isGood({ expires }: Challenge): boolean {
+export function isGood({ expires }: Challenge): boolean {
   const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(expires ?? "");
   return isTime && Date.parse(expires ?? "") > Date.now();
 }

@@ -5,7 +5,7 @@ import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from
 import { InsufficientTokensError, UnknownContractError, WrongChainError } from "../chain/errors.ts";
 import { openChannel, topUpChannel } from "../chain/fundChannel.ts";
 import { requireKnownContract } from "../chain/knownContracts.ts";
-import { approveToken, getTokenBalance, getTokenDomain } from "../chain/token.ts";
+import { approveToken, getTokenBalance, getTokenDomain, isAuthorizationUsed } from "../chain/token.ts";
 import { type ChainClient, confirmTransaction } from "../chain/write.ts";
 import {
   openAuthorizationNonce,
@@ -14,8 +14,11 @@ import {
 } from "../protocol/receiveWithAuthorization.ts";
 import type { Terms } from "../protocol/terms.ts";
 import type { Domain } from "../protocol/domain.ts";
+import { chargeAuthorizationNonce, signTransferWithAuthorization } from "../protocol/transferWithAuthorization.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { createTurns } from "../turns.ts";
+import type { Challenge } from "../wire/challenge.ts";
+import type { ChargePayload, ChargeRequest } from "../wire/charge.ts";
 import type { Funding, SessionRequest } from "../wire/session.ts";
 
 /** Seconds for which a seller may send an authorization. */
@@ -39,6 +42,10 @@ export type Wallet = {
   authorizeOpening(request: SessionRequest, terms: Terms, deposit: bigint): Promise<Authorized>;
   /** The same for a top-up. */
   authorizeTopUp(request: SessionRequest, channelId: Hex, amount: bigint, salt: Hex): Promise<Authorized>;
+  /** Signs a transfer to the seller that answers a challenge. */
+  authorizeCharge(request: ChargeRequest, challenge: Challenge): Promise<ChargePayload>;
+  /** @returns Whether the account's authorization with this nonce was carried out or cancelled. */
+  isAuthorizationUsed(token: Address, nonce: Hex): Promise<boolean>;
   /** Lets the contract take the amount. */
   approve(request: SessionRequest, amount: bigint): Promise<void>;
   /** Sends the opening of a channel itself, for a seller that does not. @returns The transaction, not yet mined. */
@@ -78,15 +85,23 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
         (await hasExpectedDomain(client, { contract, chainId }));
       if (!isSound) throw new UnknownContractError(contract, "PaymentChannels", false);
     }
-    if (!isTrusted.has(currency.toLowerCase())) {
-      await requireKnownContract(client, { address: currency, contract: "MockDigitalYuan" });
-    }
+    await requireToken(currency);
+  }
+
+  async function requireToken(token: Address): Promise<void> {
+    if (isTrusted.has(token.toLowerCase())) return;
+    await requireKnownContract(client, { address: token, contract: "MockDigitalYuan" });
+  }
+
+  async function domainOf(token: Address, chainId: number): Promise<Domain> {
+    const domain = domains.get(token) ?? (await getTokenDomain(client, { token, chainId }));
+    domains.set(token, domain);
+    return domain;
   }
 
   async function authorize(request: SessionRequest, value: bigint, nonce: Hex): Promise<Authorized> {
     const { currency: token, escrowContract: to, chainId } = request;
-    const domain = domains.get(token) ?? (await getTokenDomain(client, { token, chainId }));
-    domains.set(token, domain);
+    const domain = await domainOf(token, chainId);
     const validBefore = BigInt(Math.floor(Date.now() / 1000) + authorizationLifetime);
     // Valid at once: a clock that is ahead of the chain's must not make it fail.
     const authorization = { from: account.address, to, value, validAfter: 0n, validBefore, nonce };
@@ -123,6 +138,21 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
       const binding = { channelId, additionalDeposit: amount, from: account.address, topUpSalt: salt };
       return authorize(request, amount, topUpAuthorizationNonce(binding));
     },
+
+    async authorizeCharge({ amount: value, currency: token, recipient: to, chainId }, challenge) {
+      await requireChain(chainId);
+      await requireToken(token);
+      const domain = await domainOf(token, chainId);
+      const nonce = chargeAuthorizationNonce(challenge);
+      const validBefore = BigInt(Math.floor(Date.parse(challenge.expires ?? "") / 1000));
+      const authorization = { from: account.address, to, value, validAfter: 0n, validBefore, nonce };
+      return {
+        ...authorization,
+        signature: await signTransferWithAuthorization({ account, domain, ...authorization }),
+      };
+    },
+
+    isAuthorizationUsed: (token, nonce) => isAuthorizationUsed(client, { token, authorizer: account.address, nonce }),
 
     async approve({ currency: token, escrowContract: spender }, amount) {
       const hash = await approveToken(client, { token, spender, amount, account: sender });

@@ -17,6 +17,7 @@ import type { GatewayParameters } from "./gatewayParameters.ts";
 import { perform, withReceipt } from "./perform.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
+import type { Workload } from "./workload.ts";
 
 /** Base units below which no charge is offered by default. */
 const defaultMinAmount = 100_000n;
@@ -37,11 +38,12 @@ export function createChargeScheme(
   parameters: Pick<GatewayParameters, "charge" | "maxKeptAnswer" | "workTimeout"> & {
     challengeLifetime: number;
     gracePeriod: number;
+    workload: Workload;
     report: (error: unknown) => void;
   },
 ): Scheme {
   const { ledger, chainId, token, payee, now } = seller;
-  const { challengeLifetime, maxKeptAnswer = 2 ** 20, gracePeriod, report } = parameters;
+  const { challengeLifetime, maxKeptAnswer = 2 ** 20, gracePeriod, workload, report } = parameters;
   const { minAmount = defaultMinAmount, settle = "after" } = parameters.charge ?? {};
   const workTimeout = Math.min(parameters.workTimeout ?? Number.POSITIVE_INFINITY, gracePeriod * 500);
   const margin = Math.min(settlingTime, challengeLifetime / 2);
@@ -105,7 +107,7 @@ export function createChargeScheme(
       // Whatever was used, it costs what was asked; and nobody has a part of it before it is paid, so it never flows.
       const whole = { pricing: offer.price.pricing, ceiling: () => payload.value, meter: () => payload.value };
       const exact = { ...offer, price: whole };
-      const outcome = await perform(request, body, exact, work, { timeout, report });
+      const outcome = await perform(request, body, exact, work, { timeout, workload, report });
       if (outcome.kind !== "answer") {
         await release();
         // Nobody is there to read what became of a request whose buyer has gone.

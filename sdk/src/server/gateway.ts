@@ -2,7 +2,7 @@ import type { Ledger, ProofResult } from "../ledger/ledger.ts";
 import { choosePayments, parseAcceptPayment } from "../wire/acceptPayment.ts";
 import type { Challenge } from "../wire/challenge.ts";
 import { parseCredential } from "../wire/credential.ts";
-import { problemResponse } from "../wire/problem.ts";
+import { problemOf, problemResponse } from "../wire/problem.ts";
 import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
 import { createChargeScheme } from "./chargeScheme.ts";
@@ -16,6 +16,7 @@ import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError } from "./seller.ts";
 import { createSessionScheme } from "./sessionScheme.ts";
 import type { Settlements } from "./settling.ts";
+import { createWorkload } from "./workload.ts";
 
 /** What is sold on a route. */
 export type Offer = {
@@ -87,6 +88,17 @@ export type Gateway = {
   concede(payment: Pick<GatewayProof, "channelId" | "ref">): Promise<ProofResult>;
   /** The ledger in use. */
   readonly ledger: Ledger;
+  /** Requests that are being answered, and streams that flow. */
+  readonly running: number;
+  /** Whether it takes no new requests. */
+  readonly isStopping: boolean;
+  /**
+   * Ends it without losing anything: new requests are refused (503, `shutting-down`), what runs is waited for and after a
+   * time ended, streams charged for what they delivered. Then it closes. Stop the server afterwards.
+   *
+   * @param options.timeout - Milliseconds to wait for what runs; 30,000 by default.
+   */
+  stop(options?: { timeout?: number }): Promise<void>;
   /** Closes the ledger, unless it was passed in. Call it once the server answers no more: work that runs is not charged. */
   close(): Promise<void>;
 };
@@ -115,10 +127,12 @@ export type Gateway = {
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
   const { realm, secret, maxBody = 4 * 2 ** 20, challengeLifetime = 600, now = Date.now } = parameters;
+  const { maxCredential = 16_384, observe } = parameters;
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
-  const session = await createSessionScheme(seller, parameters, { gracePeriod, report }).catch(
+  const workload = createWorkload({ maxRunning: parameters.maxRunning ?? 1024, maxHolds: parameters.maxHolds ?? 256 });
+  const session = await createSessionScheme(seller, parameters, { gracePeriod, workload, report }).catch(
     async (error: unknown) => {
       await close();
       throw error;
@@ -127,7 +141,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const schemes: readonly Scheme[] = [
     session,
     ...(charging
-      ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, gracePeriod, report })]
+      ? [createChargeScheme(seller, charging, { ...parameters, challengeLifetime, gracePeriod, workload, report })]
       : []),
   ];
   const channelStatus = createChannelStatus(seller);
@@ -162,6 +176,11 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
 
   async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
     if (request.method === "OPTIONS") return new Response(null, { status: 204 });
+    const { length } = request.headers.get("authorization") ?? "";
+    if (length > maxCredential) {
+      const detail = `The credential has ${length} characters, above the limit of ${maxCredential}.`;
+      return problemResponse("headers-too-large", detail, { members: { length, most: maxCredential } });
+    }
     const body = await readBody(request, maxBody);
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
     const start = (): bigint =>
@@ -183,10 +202,28 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     }
   }
 
+  async function answer(request: Request, offer: Offer, work: Work): Promise<Response> {
+    let leave: (() => void) | undefined;
+    try {
+      leave = workload.enter();
+      return (await channelStatus(request)) ?? (await respond(request, offer, work));
+    } catch (error) {
+      return toProblemResponse(error, () => [], report);
+    } finally {
+      leave?.();
+    }
+  }
+
   async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
-    const response = await channelStatus(request)
-      .then((status) => status ?? respond(request, offer, work))
-      .catch((error: unknown) => toProblemResponse(error, () => [], report));
+    const began = observe ? performance.now() : 0;
+    const response = await answer(request, offer, work);
+    observe?.({
+      kind: "answered",
+      method: request.method,
+      status: response.status,
+      problem: problemOf(response),
+      milliseconds: performance.now() - began,
+    });
     // Whether a page of another origin may ask at all is the seller's to say; if it may, it must be able to pay.
     if (request.headers.has("origin")) response.headers.append("access-control-expose-headers", exposedHeaders);
     return response;
@@ -203,6 +240,17 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     prove: session.prove,
     concede: (payment) => seller.ledger.concede(payment),
     ledger: seller.ledger,
+    get running() {
+      return workload.running;
+    },
+    get isStopping() {
+      return workload.isStopping;
+    },
+    async stop({ timeout = 30_000 } = {}) {
+      await workload.stop(timeout);
+      await session.close();
+      await close();
+    },
     async close() {
       await session.close();
       await close();

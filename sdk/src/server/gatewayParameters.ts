@@ -4,6 +4,7 @@ import type { ChainClient } from "../chain/write.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
 import type { ConditionalOptions, TickOptions } from "./conditions.ts";
+import type { GatewayEvent } from "./gatewayEvent.ts";
 import type { SettlerOptions } from "./settler.ts";
 
 /** How single requests are sold by `evm`/`charge`, each in a transaction of its own at the seller's gas. */
@@ -84,6 +85,14 @@ export type GatewayParameters = {
   maxBody?: number;
   /** Bytes up to which an answer is kept for a repeated request; 1 MiB by default. */
   maxKeptAnswer?: number;
+  /** Characters of a credential; 16,384 by default. Servers and proxies often take less. */
+  maxCredential?: number;
+  /** Requests and streams that may run at a time, paid or not; 1,024 by default. */
+  maxRunning?: number;
+  /** Requests and streams of one channel that may run at a time; 256 by default. */
+  maxHolds?: number;
+  /** Told what the gateway does. It must not throw. */
+  observe?: (event: GatewayEvent) => void;
   /** Told what went wrong inside; the buyer is told a general sentence. */
   onError?: (error: unknown) => void;
   /** The clock, in milliseconds; `Date.now` by default. */

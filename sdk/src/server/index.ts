@@ -5,6 +5,7 @@ export { createFastAccount, type FastAccount } from "./fastAccount.ts";
 export type { ConditionalOptions, GatewayProof, TickOptions } from "./conditions.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
 export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
+export type { GatewayEvent } from "./gatewayEvent.ts";
 export type { ChargeOptions, GatewayParameters } from "./gatewayParameters.ts";
 export { paid } from "./hono.ts";
 export { toNodeListener } from "./nodeListener.ts";

@@ -9,6 +9,7 @@ import { createSqliteLedger, ForeignLedgerError } from "../ledger/sqlite/sqliteL
 import { createReport } from "../report.ts";
 import { type Charging, createCharging } from "./charging.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
+import { observeLedger } from "./gatewayEvent.ts";
 import { createOutbox } from "./outbox.ts";
 import { requireLedgerUpToDate } from "./resynchronize.ts";
 import type { Seller } from "./seller.ts";
@@ -74,7 +75,8 @@ export async function openSeller(parameters: GatewayParameters & { now: () => nu
 
   const owner: LedgerOwner = { chainId, contract, token, payee };
   const { ledgerPath = "subfen-ledger.db" } = parameters;
-  const ledger = parameters.ledger ?? (await createSqliteLedger({ path: ledgerPath, owner, now, onError: report }));
+  const plain = parameters.ledger ?? (await createSqliteLedger({ path: ledgerPath, owner, now, onError: report }));
+  const ledger = parameters.observe ? observeLedger(plain, parameters.observe) : plain;
   const closeLedger = async (): Promise<void> => (parameters.ledger ? undefined : ledger.close());
   try {
     requireOwnLedger(ledger, owner);

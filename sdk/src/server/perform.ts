@@ -5,6 +5,7 @@ import type { StreamMeter } from "../wire/metering.ts";
 import type { Offer, Work } from "./gateway.ts";
 import { readBody } from "./requestBody.ts";
 import { withBytes } from "./responseBytes.ts";
+import type { Workload } from "./workload.ts";
 
 /** What became of the work. */
 export type Outcome =
@@ -38,6 +39,7 @@ export type WorkStream = {
  * @param offer - What it costs.
  * @param work - Does the work.
  * @param options.timeout - Milliseconds; then the work is told to stop and has failed.
+ * @param options.workload - Counts a stream while it flows, and tells when all work has to end.
  * @param options.report - Told what went wrong inside.
  * @returns The outcome; this never rejects.
  */
@@ -46,7 +48,7 @@ export async function perform(
   body: Uint8Array,
   offer: Offer,
   work: Work,
-  options: { timeout: number; report: (error: unknown) => void },
+  options: { timeout: number; workload: Pick<Workload, "ending" | "flow">; report: (error: unknown) => void },
 ): Promise<Outcome> {
   const controller = new AbortController();
   const late = new AbortController();
@@ -60,12 +62,16 @@ export async function perform(
   }
   const stop = (): void => void abort(gone.reason);
   gone.addEventListener("abort", stop);
-  const timer = setTimeout(() => {
+  const { ending } = options.workload;
+  const stopLate = (): void => {
     late.abort();
     abort(new DOMException("The work took too long.", "TimeoutError"));
-  }, options.timeout);
+  };
+  const timer = setTimeout(stopLate, options.timeout);
+  ending.addEventListener("abort", stopLate);
   const free = (): void => {
     clearTimeout(timer);
+    ending.removeEventListener("abort", stopLate);
     gone.removeEventListener("abort", stop);
   };
 
@@ -82,7 +88,9 @@ export async function perform(
     const meter = succeeded && response.body ? offer.price.stream?.(body, isEventStream, () => used) : undefined;
     if (meter) {
       isFlowing = true;
+      const leave = options.workload.flow();
       const end = (): void => {
+        leave();
         free();
         abort(undefined);
       };

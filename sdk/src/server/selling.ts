@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 
 import { max, min } from "../bigints.ts";
 import { isEnding, requiredOn } from "../ledger/decideHold.ts";
-import type { ChannelRecord, Conditional, HoldResult, Purchase } from "../ledger/ledger.ts";
+import type { ChannelRecord, Conditional, HoldResult, Purchase, StatementRequest } from "../ledger/ledger.ts";
 import type { StatementRef } from "../ledger/store.ts";
 import { canonicalize } from "../wire/encoding.ts";
 import { windowCostOf } from "../wire/pricing.ts";
@@ -21,6 +21,7 @@ import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
 import type { TickAccounts } from "./ticks/tickAccounts.ts";
 import { withTrailers } from "./trailers.ts";
+import type { Workload } from "./workload.ts";
 
 /** The part of a gateway that does work for statements. */
 export type Selling = {
@@ -47,6 +48,7 @@ export type SellingOptions = {
   readonly maxKeptAnswer: number;
   /** Milliseconds the work may take. */
   readonly workTimeout: number;
+  readonly workload: Workload;
   /** Milliseconds that a stream waits for its next payment. */
   readonly paymentTimeout: number;
   readonly report: (error: unknown) => void;
@@ -59,7 +61,7 @@ const lookAgain = 250;
 export function createSelling(seller: Seller, options: SellingOptions): Selling {
   const { ledger } = seller;
   const { channels, conditions, ticks, receipts, signal } = options;
-  const { minVoucherDelta, maxKeptAnswer, workTimeout, report } = options;
+  const { minVoucherDelta, maxKeptAnswer, workTimeout, workload, report } = options;
 
   function acknowledge(challengeId: string, channel: ChannelRecord, txHash?: Hex): Response {
     const receipt = receipts.acknowledgement(challengeId, channel, txHash);
@@ -174,7 +176,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
   }
 
   async function sell(exchange: Exchange, statement: Statement & Conditions): Promise<Response> {
-    const { request, body, offer, work, challenge } = exchange;
+    const { request, offer, challenge } = exchange;
     const { channelId, cumulativeAmount, signature } = statement;
     const known = await channels.read(channelId);
     const conditional = conditions.toConditional(offer, statement);
@@ -192,16 +194,43 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       return acknowledge(challenge.id, accepted.channel);
     }
 
+    const leave = workload.hold(channelId);
+    let isFlowing = false;
+    try {
+      return await buy(
+        exchange,
+        statement,
+        (step) => accept(known, statement, conditional, step),
+        stated,
+        (stream) => {
+          isFlowing = true;
+          const end = (): void => {
+            stream.end();
+            leave();
+          };
+          return { ...stream, end };
+        },
+      );
+    } finally {
+      if (!isFlowing) leave();
+    }
+  }
+
+  /** Holds, works, captures or releases. */
+  async function buy(
+    exchange: Exchange,
+    statement: Statement,
+    take: (step: () => Promise<HoldResult>) => Promise<HoldResult>,
+    stated: StatementRequest,
+    keep: (stream: WorkStream) => WorkStream,
+  ): Promise<Response> {
+    const { request, body, offer, work, challenge } = exchange;
+    const { channelId, cumulativeAmount } = statement;
     const ceiling = offer.price.ceiling(body);
     const amount = startingPrice(offer.price, body);
-    const result = await accept(known, statement, conditional, () =>
-      ledger.hold({
-        ...stated,
-        requestHash: hashRequest(request, body),
-        idempotencyKey: request.headers.get("idempotency-key") || undefined,
-        amount,
-      }),
-    );
+    const requestHash = hashRequest(request, body);
+    const idempotencyKey = request.headers.get("idempotency-key") || undefined;
+    const result = await take(() => ledger.hold({ ...stated, requestHash, idempotencyKey, amount }));
     if (result.kind === "unknown-channel") throw new ProblemError("channel-not-found", "Unknown channel.");
     if (result.kind === "refused") throw toRefusal(result, statement, amount);
     if (result.kind === "repeated") {
@@ -213,7 +242,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
     }
 
-    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, report });
+    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, workload, report });
     switch (outcome.kind) {
       case "failed": {
         await ledger.release({ channelId, cumulativeAmount });
@@ -226,7 +255,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
         return new Response(null, { status: 499 });
       }
       case "stream":
-        return flow(exchange, statement, outcome.stream, result.channel, amount);
+        return flow(exchange, statement, keep(outcome.stream), result.channel, amount);
       case "answer": {
         const { answer, cost } = outcome;
         // Where a stream was asked for and a whole answer came, more than the start of a stream is owed.

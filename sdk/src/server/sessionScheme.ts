@@ -28,6 +28,7 @@ import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
 import { createTickAccounts } from "./ticks/tickAccounts.ts";
 import { createTickSelling } from "./ticks/tickSelling.ts";
+import type { Workload } from "./workload.ts";
 
 /** The scheme of channels, with what of it is no answer to a request. */
 export type SessionScheme = Scheme & {
@@ -47,12 +48,13 @@ type ActionPayload<action> = Extract<SessionPayload, { action: action }>;
  * @param seller - The seller.
  * @param parameters - The gateway's, of which it takes those of channels and work.
  * @param context.gracePeriod - Seconds between a payer's request to close and its end.
+ * @param context.workload - Counts what runs.
  * @param context.report - Told what went wrong inside.
  */
 export async function createSessionScheme(
   seller: Seller,
   parameters: GatewayParameters,
-  { gracePeriod, report }: { gracePeriod: number; report: (error: unknown) => void },
+  { gracePeriod, workload, report }: { gracePeriod: number; workload: Workload; report: (error: unknown) => void },
 ): Promise<SessionScheme> {
   const { suggestedDeposit, minVoucherDelta = 0n, maxKeptAnswer = 2 ** 20, recheckAfter = 60 } = parameters;
   const { contract, chainId, token, payee } = seller;
@@ -70,7 +72,7 @@ export async function createSessionScheme(
   const conditions = await createConditions(seller, { conditional, ticks: tickOptions });
   const ticks = tickOptions && (await createTickAccounts(seller, { ...tickOptions, recheckAfter, channels, report }));
   const closing = createClosing(seller, parameters.drainTimeout ?? 30_000, ticks);
-  const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, paymentTimeout };
+  const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, workload, paymentTimeout };
   const selling = createSelling(seller, { channels, conditions, ticks, receipts, signal, ...waits, report });
   const sellByTick = ticks && createTickSelling({ ticks, selling, receipts, signal, ...waits, report });
 

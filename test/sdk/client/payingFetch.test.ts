@@ -89,6 +89,21 @@ describe("payingFetch", () => {
       expect(shop.signed).to.deep.equal([]);
     });
 
+    it("F076: says what it takes with a credential, and with nothing else", async () => {
+      shop = await openShop();
+      const seen: (readonly [isPaid: boolean, takes: string | null])[] = [];
+      shop.between = (request, next) => {
+        seen.push([request.headers.has("authorization"), request.headers.get("accept-payment")]);
+        return next(request);
+      };
+      await shop.post("x");
+      expect(seen[0]).to.deep.equal([false, null]);
+      expect(seen.slice(1)).to.deep.equal([
+        [true, "evm/session, evm/charge;q=0.5"],
+        [true, "evm/session, evm/charge;q=0.5"],
+      ]);
+    });
+
     it("F077: pays when the header is renamed on the way, by the challenge in the body", async () => {
       shop = await openShop();
       shop.between = async (request, next) => {

@@ -10,6 +10,7 @@ import { hashRequest } from "../requestBody.ts";
 import type { Exchange } from "../scheme.ts";
 import { ProblemError } from "../seller.ts";
 import type { Selling } from "../selling.ts";
+import type { Workload } from "../workload.ts";
 import type { TickAccounts } from "./tickAccounts.ts";
 import type { TickRequest } from "./tickHolds.ts";
 
@@ -26,9 +27,10 @@ export function createTickSelling(options: {
   readonly maxKeptAnswer: number;
   /** Milliseconds the work may take. */
   readonly workTimeout: number;
+  readonly workload: Workload;
   readonly report: (error: unknown) => void;
 }): (exchange: Exchange, tick: TickPayload) => Promise<Response> {
-  const { ticks, selling, receipts, signal, maxKeptAnswer, workTimeout, report } = options;
+  const { ticks, selling, receipts, signal, maxKeptAnswer, workTimeout, workload, report } = options;
 
   async function add(exchange: Exchange, tick: TickPayload): Promise<Response> {
     const { channelId, ref } = tick;
@@ -61,7 +63,7 @@ export function createTickSelling(options: {
       await account.release(hold);
       throw error;
     }
-    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, report });
+    const outcome = await perform(request, body, offer, work, { timeout: workTimeout, workload, report });
     switch (outcome.kind) {
       case "failed":
         await account.release(hold);
