@@ -117,7 +117,8 @@ export function describeChannels(bench: Bench): void {
       for (const amount of [10n, 25n, 300n]) await hold(amount, { number: Number(amount) });
       const above = async (after: bigint): Promise<bigint[]> => {
         const listed: bigint[] = [];
-        for await (const { cumulativeAmount } of bench.ledger.holds(channelId, { after })) listed.push(cumulativeAmount);
+        for await (const { cumulativeAmount } of bench.ledger.holds(channelId, { after }))
+          listed.push(cumulativeAmount);
         return listed;
       };
       expect(await above(0n)).to.deep.equal([10n, 25n, 300n]);
