@@ -54,10 +54,11 @@ type Limit = {
 /** What is measured, and how large it may be. */
 export const limits: readonly Limit[] = [
   { name: "payingFetch, in an app with viem", code: `export { payingFetch } from "subfen";`, beside: app, limit: 40 },
-  { name: "payingFetch and all it uses of viem", code: `export { payingFetch } from "subfen";`, limit: 97 },
+  // It meters streams, checks signed receipts, and knows a conditional statement when it finds one.
+  { name: "payingFetch and all it uses of viem", code: `export { payingFetch } from "subfen";`, limit: 100 },
   { name: "formatYuan", code: `export { formatYuan } from "subfen/protocol";`, limit: 1 },
   { name: "signVoucher", code: `export { signVoucher } from "subfen/protocol";`, limit: 10 },
-  { name: "subfen/wire", code: `export * from "subfen/wire";`, limit: 15 },
+  { name: "subfen/wire", code: `export * from "subfen/wire";`, limit: 16 },
   { name: "subfen/ethers", code: `export * from "subfen/ethers";`, limit: 9 },
 ];
 

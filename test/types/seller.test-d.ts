@@ -1,17 +1,20 @@
 // Checked by the compiler alone: `npm run check`.
 import { expectTypeOf } from "expect-type";
 
-import type { ChannelRecord, Hold, HoldRefusal, HoldResult, Ledger } from "../../sdk/src/ledger/index.ts";
+import type { ChannelRecord, Hold, HoldRefusal, HoldResult, Ledger, ProofResult } from "../../sdk/src/ledger/index.ts";
 import {
   type ChargeOptions,
+  type ConditionalOptions,
   createGateway,
   type Gateway,
+  type GatewayProof,
   type Offer,
   paid,
   type Price,
   pricePerMillionTokens,
   pricePerRequest,
   type Settlements,
+  type TickOptions,
   toNodeListener,
   type Work,
 } from "../../sdk/src/server/index.ts";
@@ -31,6 +34,12 @@ expectTypeOf<Gateway["charge"]>().toEqualTypeOf<(request: Request, offer: Offer,
 expectTypeOf<Gateway["protect"]>().toEqualTypeOf<(offer: Offer, work: Work) => Handler>();
 expectTypeOf<Gateway["settleAll"]>().returns.resolves.toEqualTypeOf<Settlements>();
 expectTypeOf<Settlements["settled"][number]["amount"]>().toEqualTypeOf<bigint>();
+expectTypeOf<Gateway["prove"]>().toEqualTypeOf<(proof: GatewayProof) => Promise<ProofResult>>();
+expectTypeOf<Gateway["concede"]>().returns.resolves.toEqualTypeOf<ProofResult>();
+expectTypeOf<Extract<ProofResult, { kind: "proven" }>["due"]>().toEqualTypeOf<bigint>();
+expectTypeOf<createGateway.Parameters["conditional"]>().toEqualTypeOf<ConditionalOptions | undefined>();
+expectTypeOf<createGateway.Parameters["ticks"]>().toEqualTypeOf<TickOptions | undefined>();
+expectTypeOf<ConditionalOptions["creditLimit"]>().toEqualTypeOf<bigint>();
 expectTypeOf<Gateway["ledger"]>().toEqualTypeOf<Ledger>();
 expectTypeOf(toNodeListener).parameter(0).toEqualTypeOf<Handler>();
 expectTypeOf(paid).parameters.toEqualTypeOf<[gateway: Gateway, offer: Offer]>();
@@ -60,6 +69,8 @@ export function refused(parameters: createGateway.Parameters, result: HoldResult
   pricePerRequest(0.0012);
   // @ts-expect-error: amounts are bigint
   pricePerMillionTokens({ input: 2, output: 8 });
+  // @ts-expect-error: amounts are bigint
+  void createGateway({ ...parameters, conditional: { contracts: {}, creditLimit: 5 } });
   // @ts-expect-error: only a refusal has a reason
   String(result.reason);
   // @ts-expect-error: a ledger's records do not change

@@ -156,3 +156,15 @@ export class ClosedError extends SubfenError {
     });
   }
 }
+
+/** The seller takes no ticks, or not these. */
+export class TicksNotOfferedError extends SubfenError {
+  override readonly name = "TicksNotOfferedError";
+
+  constructor(origin: string, status?: number) {
+    super(`${origin} does not take ticks${status === undefined ? "" : ` (status ${status})`}.`, {
+      code: "ticks-not-offered",
+      metaMessages: ["Pay it by vouchers: payingFetch(...)."],
+    });
+  }
+}

@@ -3,29 +3,31 @@ import { isSubfenError } from "../errors.ts";
 import { untilAborted } from "../untilAborted.ts";
 import { parseJsonObject } from "../wire/encoding.ts";
 import { createStreamMeter, type StreamMeter } from "../wire/metering.ts";
-import { type FlowPricing, type TokenPricing, windowCostOf } from "../wire/pricing.ts";
+import { type FlowPricing, type Pricing, type TokenPricing, windowCostOf } from "../wire/pricing.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import { createSseParser, formatSseFrame, parsePaymentNote, type SseFrame } from "../wire/sse.ts";
-import { giveStatement, readReceipt } from "./askTotal.ts";
+import { readReceipt } from "./askTotal.ts";
 import type { Call } from "./call.ts";
-import { fund } from "./funding.ts";
-import type { PaidCall } from "./paidCalls.ts";
-import { amountOf, type Buyer, purseOf, type SellerSession, type SessionOffer } from "./sellerSession.ts";
+import { amountOf } from "./sellerSession.ts";
 
-/** An answer that is paid while it flows. */
+/** How an answer is paid while it flows. Amounts in base units. */
 export type Flow = {
-  readonly session: SellerSession;
-  readonly paid: PaidCall;
   readonly call: Call;
-  readonly offer: SessionOffer;
-  /** Base units that the whole answer may cost. */
+  readonly pricing: Pricing | undefined;
+  /** What the whole answer may cost. */
   readonly ceiling: bigint;
+  /** @returns What the seller may charge for it by now. */
+  authorised(): bigint;
+  /** Authorises more, beside the call by which the answer comes; `measured` is what has come costs. */
+  raise(more: bigint, measured: bigint): Promise<unknown>;
+  /** @returns Whether a seller that waits for this total has not got all that was authorised. */
+  isBehind(required: bigint): boolean;
   /** Takes the receipt at its end, with what was counted here; `undefined` when none came. Never rejects. */
-  readonly onEnd: (
+  onEnd(
     receipt: SessionReceipt | undefined,
-    content: Uint8Array[],
+    content: readonly Uint8Array[],
     measured: bigint | undefined,
-  ) => Promise<void>;
+  ): Promise<void>;
 };
 
 /**
@@ -33,19 +35,17 @@ export type Flow = {
  * what has come, by our own count, whatever the seller asks for.
  *
  * @param response - The seller's answer.
- * @param flow - What it is paid by.
- * @param buyer - Wallet, budget, transport and journal.
+ * @param flow - How it is paid.
  * @returns The answer without the gateway's own words. Reading it fails where no more may be paid.
  */
-export function payFlow(response: Response, flow: Flow, buyer: Buyer): Response {
-  const { call, offer, session } = flow;
-  const { pricing } = offer.request;
+export function payFlow(response: Response, flow: Flow): Response {
+  const { call, pricing } = flow;
   const isEventStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
   const isMetered = pricing !== undefined && pricing.unit !== "request";
   const meter = isMetered ? createStreamMeter(pricing, call.body ?? new Uint8Array()) : undefined;
   const refused = new AbortController();
   const payer =
-    meter && isMetered ? createFlowPayer(flow, pricing, meter, buyer, (refusal) => refused.abort(refusal)) : undefined;
+    meter && isMetered ? createFlowPayer(flow, pricing, meter, (refusal) => refused.abort(refusal)) : undefined;
   const parser = createSseParser();
   const content: Uint8Array[] = [];
   const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
@@ -53,15 +53,10 @@ export function payFlow(response: Response, flow: Flow, buyer: Buyer): Response 
   let receipt: SessionReceipt | undefined;
   let isOver = false;
 
-  session.inFlight++;
   async function end(): Promise<void> {
     if (isOver) return;
     isOver = true;
-    try {
-      await flow.onEnd(receipt, content, meter?.total());
-    } finally {
-      session.inFlight--;
-    }
+    await flow.onEnd(receipt, content, meter?.total());
   }
 
   /** What may be read of a block: the gateway's own words are for us. */
@@ -118,32 +113,18 @@ export function payFlow(response: Response, flow: Flow, buyer: Buyer): Response 
 
 /** Raises what a running call is authorised for, one step after the other. */
 function createFlowPayer(
-  { session, paid, call, offer, ceiling }: Flow,
+  flow: Flow,
   pricing: TokenPricing | FlowPricing,
   meter: StreamMeter,
-  buyer: Buyer,
   refuse: (refusal: unknown) => void,
 ) {
   const window = windowCostOf(pricing);
   const ahead = window + windowCostOf({ ...pricing, window: 1 });
   let running: Promise<unknown> | undefined;
 
-  /** Only adds to what the seller may charge: the answer itself comes by the call. */
-  async function raise(more: bigint): Promise<SessionReceipt | undefined> {
-    const purse = purseOf(session, paid.statement);
-    if (!purse) return undefined;
-    while (purse.next(more) > purse.deposit) {
-      session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
-      await session.funding;
-    }
-    paid.ceiling += more;
-    const cumulativeAmount = purse.raise(paid.statement.cumulativeAmount, more);
-    const context = { challenge: offer.challenge, url: call.url, signal: call.signal, buyer };
-    return giveStatement(session, purse.channelId, cumulativeAmount, context);
-  }
-
   function start(more: bigint): void {
-    running ??= raise(more)
+    running ??= flow
+      .raise(more, meter.cost())
       .catch((error: unknown) => {
         // A limit of the buyer's ends the answer. What the network has lost the seller asks for again.
         if (isSubfenError(error)) refuse(error);
@@ -152,18 +133,17 @@ function createFlowPayer(
   }
 
   /** What may be added to what was authorised. */
-  const room = (): bigint => max(min(ceiling, meter.cost() + ahead) - paid.ceiling, 0n);
+  const room = (): bigint => max(min(flow.ceiling, meter.cost() + ahead) - flow.authorised(), 0n);
 
   return {
     /** Pays on where less than half a window is left. */
     keepUp(): void {
-      if (paid.ceiling - meter.cost() <= window / 2n && room() > 0n) start(room());
+      if (flow.authorised() - meter.cost() <= window / 2n && room() > 0n) start(room());
     },
     /** The seller waits. What it asks for beyond what has come is not signed. */
     answer(need: string): void {
       const required = amountOf(parseNeed(need), "requiredCumulative") ?? 0n;
-      const purse = purseOf(session, paid.statement);
-      if (purse && (room() > 0n || required <= purse.signed)) start(room());
+      if (room() > 0n || flow.isBehind(required)) start(room());
     },
   };
 }

@@ -13,3 +13,4 @@ export type { Payment } from "./payCall.ts";
 export type { ChargePayment } from "./payCharge.ts";
 export { type ChannelBalance, payingFetch, type PayingFetch } from "./payingFetch.ts";
 export { type BuyerStore, StoreInUseError, StoreUnreadableError, StoreWriteError } from "./store.ts";
+export { tickFetch, type TickFetch } from "./tickFetch.ts";

@@ -8,9 +8,10 @@ import { ceilingOf, startOf } from "../wire/pricing.ts";
 import { type Problem, readProblem } from "../wire/problem.ts";
 import { formatSessionPayload } from "../wire/session.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
-import { type Call, complete, identityOf, pause, send } from "./call.ts";
-import { AnswerPendingError, PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
-import { askTotal, readReceipt } from "./askTotal.ts";
+import { type Call, identityOf } from "./call.ts";
+import { sendUntilAnswered } from "./sendUntilAnswered.ts";
+import { PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
+import { askTotal, giveStatement, readReceipt } from "./askTotal.ts";
 import { checkReceipt } from "./checkReceipt.ts";
 import { type Flow, payFlow } from "./flow.ts";
 import { fund } from "./funding.ts";
@@ -43,9 +44,6 @@ export type Payment = {
 
 /** What the payments of one fetch share beside the buyer. */
 export type PaymentRules = { readonly maxPrice: bigint; readonly onPayment: ((payment: Payment) => void) | undefined };
-
-/** Longest time to wait for the answer of a request that the seller still works on, in milliseconds. */
-const maxWait = 120_000;
 
 /**
  * Prices the call, signs for it and sends it, again with a new statement where the seller asks for one. A call that was
@@ -162,29 +160,11 @@ async function sendPaid(
   { statement }: PaidCall,
   call: Call,
   { challenge }: SessionOffer,
-  { transport, tries }: Buyer,
+  buyer: Buyer,
 ): Promise<Response> {
-  const credential = formatCredential({
-    challenge,
-    payload: formatSessionPayload({ action: "voucher", ...statement }),
-  });
-  const deadline = Date.now() + maxWait;
+  const payload = formatSessionPayload({ action: "voucher", ...statement });
   try {
-    for (let attempt = 1; ; attempt++) {
-      let response: Response;
-      try {
-        response = await complete(await send(transport, call, credential));
-      } catch (error) {
-        if (call.signal.aborted || attempt >= tries) throw error;
-        await pause(100 * 2 ** attempt, call.signal);
-        continue;
-      }
-      const isRunning = response.status === 409 && (await readProblem(response))?.code === "request-in-progress";
-      if (!isRunning) return response;
-      if (Date.now() > deadline) throw new AnswerPendingError(call.url.origin);
-      attempt = 1;
-      await pause(200, call.signal);
-    }
+    return await sendUntilAnswered(call, formatCredential({ challenge, payload }), buyer);
   } catch (error) {
     purseOf(session, statement)?.lose(statement.cumulativeAmount);
     throw error;
@@ -265,20 +245,9 @@ async function settle(
   const purse = purseOf(session, statement);
   const receipt = readReceipt(response.headers.get("payment-receipt"));
   if (receipt?.isPending) {
-    const ceiling = max(paid.ceiling, priceOf(offer, call));
-    const onEnd: Flow["onEnd"] = async (last, content, measured) => {
-      paid.isRunning = false;
-      if (last) await book(session, paid, call, offer, last, await bytesOf(content), buyer, measured);
-      else if (purse) {
-        // Bodies that are no event streams have their receipt where fetch does not show it: the seller's total tells.
-        purse.lose(statement.cumulativeAmount);
-        await askTotal(session, purse, buyer, call.signal);
-        journal.note();
-      }
-    };
     // Whatever becomes of it now: asking again brings nothing more.
     session.calls.answer(paid);
-    return payFlow(response, { session, paid, call, offer, ceiling, onEnd }, buyer);
+    return payFlow(response, flowOf(session, paid, call, offer, buyer));
   }
   if (receipt) {
     session.calls.answer(paid);
@@ -295,6 +264,52 @@ async function settle(
   if (isAnswered) session.calls.answer(paid);
   journal.note();
   return response;
+}
+
+/** Pays for an answer by further statements, each of which only adds to what the seller may charge. */
+function flowOf(
+  session: SellerSession,
+  paid: PaidCall,
+  call: Call,
+  offer: SessionOffer,
+  buyer: Buyer & PaymentRules,
+): Flow {
+  const { statement } = paid;
+  session.inFlight++;
+  return {
+    call,
+    pricing: offer.request.pricing,
+    ceiling: max(paid.ceiling, priceOf(offer, call)),
+    authorised: () => paid.ceiling,
+    isBehind: (required) => required <= (purseOf(session, statement)?.signed ?? 0n),
+    async raise(more) {
+      const purse = purseOf(session, statement);
+      if (!purse) return;
+      while (purse.next(more) > purse.deposit) {
+        session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
+        await session.funding;
+      }
+      paid.ceiling += more;
+      const cumulativeAmount = purse.raise(statement.cumulativeAmount, more);
+      const context = { challenge: offer.challenge, url: call.url, signal: call.signal, buyer };
+      await giveStatement(session, purse.channelId, cumulativeAmount, context);
+    },
+    async onEnd(receipt, content, measured) {
+      paid.isRunning = false;
+      try {
+        const purse = purseOf(session, statement);
+        if (receipt) await book(session, paid, call, offer, receipt, await bytesOf(content), buyer, measured);
+        else if (purse) {
+          // Bodies that are no event streams have their receipt where fetch does not show it: the seller's total tells.
+          purse.lose(statement.cumulativeAmount);
+          await askTotal(session, purse, buyer, call.signal);
+          buyer.journal.note();
+        }
+      } finally {
+        session.inFlight--;
+      }
+    },
+  };
 }
 
 async function bytesOf(parts: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {

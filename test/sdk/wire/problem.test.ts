@@ -64,7 +64,7 @@ describe("problemResponse and readProblem", () => {
     const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
     const rows = [...read("docs/http.md").matchAll(/^\| `([a-z-]+)` +\| (\d{3}) +\|/gm)];
     const told = rows.map(([, code, status]): [string, number] => [code!, Number(status)]);
-    const known = [...read("sdk/src/wire/problem.ts").matchAll(/^ {2}"([a-z-]+)": \[\w+, (\d{3}),/gm)];
+    const known = [...read("sdk/src/wire/problem.ts").matchAll(/^ {2}"([a-z-]+)": \[\s*\w+,\s*(\d{3}),/gm)];
     expect(told.toSorted()).to.deep.equal(known.map(([, code, status]) => [code!, Number(status)]).toSorted());
     expect(told).to.have.length.above(25);
   });

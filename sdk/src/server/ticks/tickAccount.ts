@@ -130,6 +130,8 @@ export function createTickAccount(parameters: {
     });
   }
 
+  /** Requests that are held here and not by the ledger. */
+  const running = (): TickHold[] => holds.running().filter(({ key }) => key === undefined);
   const isWritten = (): boolean => marked === reader.known && charged === 0n;
 
   return {
@@ -225,7 +227,9 @@ export function createTickAccount(parameters: {
       return hold.key as bigint;
     },
 
-    seal: () => mark(() => holds.running().filter(({ key }) => key === undefined)),
+    async seal() {
+      if (!isWritten() || running().length > 0) await mark(running);
+    },
 
     async rest() {
       const wasUsed = isUsed;

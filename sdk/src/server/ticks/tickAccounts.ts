@@ -38,8 +38,10 @@ export type TickAccounts = {
   close(): Promise<void>;
 };
 
-/** Milliseconds after which ticks that nothing follows are written down, and an account at rest is given up. */
+/** Milliseconds after which ticks that nothing follows are written down. */
 const restAfter = 1_000;
+/** Milliseconds for which an account at rest is kept, so that a request that is sent again gets its answer. */
+const keptFor = 15_000;
 const leaseTtl = 600_000;
 
 /**
@@ -64,7 +66,7 @@ export async function createTickAccounts(
   const { condition, window, recheckAfter, channels, report } = options;
   const keccak = await createKeccak256();
   const holder = crypto.randomUUID();
-  type Entry = { readonly account: Promise<TickAccount>; checkedAt: number };
+  type Entry = { readonly account: Promise<TickAccount>; checkedAt: number; restingSince: number | undefined };
   /** By channel, then by payment. */
   const entries = new Map<Hex, Map<Hex, Entry>>();
   const sealing = new Map<Hex, Promise<unknown>>();
@@ -122,7 +124,7 @@ export async function createTickAccounts(
     entries.set(channelId, ofChannel);
     const known = ofChannel.get(ref);
     if (known) return known;
-    const entry: Entry = { account: load(channelId, ref), checkedAt: now() };
+    const entry: Entry = { account: load(channelId, ref), checkedAt: now(), restingSince: undefined };
     ofChannel.set(ref, entry);
     entry.account.catch(() => forget(channelId, ref, entry));
     return entry;
@@ -140,20 +142,24 @@ export async function createTickAccounts(
     await ledger.releaseLease(leaseOf(account.channelId, account.ref));
   }
 
-  async function all(): Promise<TickAccount[]> {
-    const loading = [...entries.values()].flatMap((ofChannel) => [...ofChannel.values()]);
-    const accounts = await Promise.allSettled(loading.map(({ account }) => account));
-    return accounts.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  /** All accounts at once, so that their marks share the ledger's commits. What goes wrong is told to the owner. */
+  async function forAll(run: (account: TickAccount, entry: Entry) => Promise<void>): Promise<void> {
+    const all = [...entries.values()].flatMap((ofChannel) => [...ofChannel.values()]);
+    await Promise.all(
+      all.map(async (entry) => {
+        const account = await entry.account.catch(() => undefined);
+        if (account) await use(account, () => run(account, entry)).catch(report);
+      }),
+    );
   }
 
   async function rest(): Promise<void> {
-    for (const account of await all()) {
-      await use(account, async () => {
-        await account.rest();
-        // Looked at after the waiting, so that no tick is taken on an account that is given up.
-        if (account.isAtRest) await giveUp(account);
-      }).catch(report);
-    }
+    await forAll(async (account, entry) => {
+      await account.rest();
+      // Looked at after the waiting, so that no tick is taken on an account that is given up.
+      entry.restingSince = account.isAtRest ? (entry.restingSince ?? now()) : undefined;
+      if (entry.restingSince !== undefined && now() - entry.restingSince >= keptFor) await giveUp(account);
+    });
   }
 
   async function use<result>(account: TickAccount, run: () => Promise<result>): Promise<result> {
@@ -216,16 +222,14 @@ export async function createTickAccounts(
       }
     },
 
-    async markAll() {
-      for (const account of await all()) await use(account, () => account.seal()).catch(report);
-    },
+    markAll: () => forAll((account) => account.seal()),
 
     async close() {
       clearInterval(timer);
-      for (const account of await all()) {
-        await use(account, () => account.seal()).catch(report);
-        await giveUp(account).catch(report);
-      }
+      await forAll(async (account) => {
+        await account.seal();
+        await giveUp(account);
+      });
     },
   };
 }
