@@ -51,7 +51,7 @@ const limits: ServerOptions = {
 export async function serve(parameters: serve.Parameters): Promise<serve.ReturnType> {
   const { gateway, watch, handler, port, host = "127.0.0.1", operator } = parameters;
   const { logger } = watch;
-  const server = createServer(limits, toNodeListener(handler));
+  const server = createServer(limits, toNodeListener(answer));
   const operatorServer =
     operator &&
     createServer(
@@ -59,6 +59,16 @@ export async function serve(parameters: serve.Parameters): Promise<serve.ReturnT
       toNodeListener(createOperatorHandler({ gateway, watch, authorize: bearerToken(operator.token), drain })),
     );
   let stopping: Promise<void> | undefined;
+
+  /** A gateway answers whatever happens; what is routed beside it may throw. */
+  async function answer(request: Request): Promise<Response> {
+    try {
+      return await handler(request);
+    } catch (error) {
+      watch.gateway.onError(error);
+      return new Response(null, { status: 500 });
+    }
+  }
 
   async function end(timeout: number): Promise<void> {
     logger.info({ running: gateway.running }, "stopping");
@@ -97,7 +107,7 @@ export declare namespace serve {
     gateway: Gateway;
     /** Where it is logged and counted. */
     watch: Watch;
-    /** Answers the public requests, such as what `gateway.protect` returns or a router's `fetch`. */
+    /** Answers the public requests, such as what `gateway.protect` returns or a router's `fetch`. Should it throw, 500 is. */
     handler: (request: Request) => Promise<Response>;
     /** The public port; 0 for any. */
     port: number;
