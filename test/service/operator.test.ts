@@ -207,8 +207,26 @@ describe("an operator's server", () => {
     expect(await rejection(serve({ gateway, watch, handler, port: 0, operator }))).to.include({
       code: "cannot-listen",
     });
-    const served = await serve({ gateway, watch, handler, port: 0 });
-    expect(served.operatorPort).to.equal(undefined);
-    await served.stop({ timeout: 0 });
+    const { port: free, operatorPort: none, stop } = await serve({ gateway, watch, handler, port: 0 });
+    expect(none).to.equal(undefined);
+    await stop({ timeout: 0 });
+    const halfway = { ...sixteen, port: free };
+    await rejection(serve({ gateway, watch, handler, port: operatorPort, operator: halfway }));
+    const nobody = await statusFor(free, {}).catch((error: Error & { code?: string }) => error);
+    expect(nobody).to.include({ code: "ECONNREFUSED" });
+  });
+
+  it("is told of a handler that throws, and the caller gets 500", async () => {
+    shop = await openShop(world);
+    const { logger, lines } = memoryLogger();
+    const watch = createWatch({ logger });
+    const handler = () => Promise.reject(new TypeError("canary"));
+    const { port, stop } = await serve({ gateway: shop.gateway, watch, handler, port: 0 });
+    const { status } = await fetch(`http://127.0.0.1:${port}/free`);
+    await stop({ timeout: 0 });
+    expect(status).to.equal(500);
+    const [thrown, ...others] = lines().filter(({ level }) => level === 50);
+    expect(thrown).to.include({ code: "other", msg: "TypeError" });
+    expect(others).to.deep.equal([]);
   });
 });
