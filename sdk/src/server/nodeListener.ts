@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import { bytesOf } from "./responseBytes.ts";
 import { trailersOf } from "./trailers.ts";
 
 /**
@@ -36,6 +37,13 @@ async function answer(
   }
   try {
     const response = await handler(request);
+    const bytes = bytesOf(response);
+    if (bytes) {
+      response.headers.set("content-length", String(bytes.length));
+      outgoing.writeHead(response.status, [...response.headers].flat());
+      outgoing.end(incoming.method === "HEAD" ? undefined : bytes);
+      return;
+    }
     outgoing.statusCode = response.status;
     for (const [name, value] of response.headers) {
       if (name !== "set-cookie") outgoing.setHeader(name, value);

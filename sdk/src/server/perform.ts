@@ -4,6 +4,7 @@ import { problemResponse } from "../wire/problem.ts";
 import type { StreamMeter } from "../wire/metering.ts";
 import type { Offer, Work } from "./gateway.ts";
 import { readBody } from "./requestBody.ts";
+import { withBytes } from "./responseBytes.ts";
 import type { Workload } from "./workload.ts";
 
 /** What became of the work. */
@@ -144,7 +145,8 @@ const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
  */
 export function withReceipt(answer: Answer, receipt: string): Response {
   const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  return new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+  const response = new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+  return body === null ? response : withBytes(response, body);
 }
 
 /** The headers of an answer that is paid for. */
