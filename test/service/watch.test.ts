@@ -102,7 +102,7 @@ describe("a watched gateway", () => {
     expect(sent?.["hash"]).to.match(/^0x[0-9a-f]{64}$/);
     const [thrown, lost] = of(50);
     expect(thrown).to.include({ code: "other", msg: "Error" });
-    expect(String(thrown?.["at"])).to.include("watch.test.ts");
+    expect((thrown?.["at"] as string[] | undefined)?.[0]).to.include("watch.test.ts");
     expect(lost).to.include({ code: "earnings-lost" });
     expect(lost?.msg).to.include(`Channel ${channelId} was closed before 5 base units`);
   });
