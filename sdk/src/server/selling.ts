@@ -91,8 +91,8 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       unitsPerMark: pricing.unit === "byte" ? pricing.window : 64,
 
       async advance(delivered, wanted) {
-        // The payer may have asked the chain to close.
-        await channels.read(channelId);
+        // The payer may have asked the chain to close. Where that cannot be asked now, what flows goes on.
+        await channels.read(channelId).catch(report);
         const { channel, hold } = await ledger.advance({ channelId, cumulativeAmount, delivered, amount: wanted });
         const missing = max(wanted - hold.amount, 0n);
         if (missing === 0n) waitingSince = undefined;
