@@ -137,6 +137,8 @@ describe("a watched gateway", () => {
     expect(text).to.include("one").and.to.include("two").and.to.include(": payment-receipt ");
     await shop.stop();
     expect(await shop.record(channel)).to.include({ spent: 2n, held: 0n });
+    const [head] = shop.log.lines().filter(({ status: answered }) => answered === 200);
+    expect(head, "what it costs is not known at its head").not.to.have.property("amount");
     const ended = await statusFor(shop.operatorPort, {}).catch((error: Error & { code?: string }) => error);
     expect(ended).to.include({ code: "ECONNREFUSED" });
     expect(shop.log.lines().flatMap(({ msg }) => (/operator|stop/.test(msg) ? msg : []))).to.deep.equal([
