@@ -1,6 +1,7 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
 // model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
-// with their contracts, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain.
+// with their contracts, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain,
+// and the sums of the bench.
 // Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
@@ -41,6 +42,8 @@ const runs: Run[] = [
     args: [...hardhat, "test", "mocha", "--no-compile", "test/contracts/TaskEscrow/orders.test.ts"],
     env: { SUBFEN_ORDERS: "all" },
   },
+  // For its checks alone: other runs go on beside it.
+  { name: "sums of the bench", args: ["--conditions=subfen-source", "bench/main.ts", "--quick"] },
   { name: "arithmetic", args: ["scripts/prove.ts"] },
   { name: "coverage", args: ["scripts/coverage.ts"] },
   { name: "Solidity", args: [...hardhat, "test", "solidity", "--no-compile", "--test-profile", "deep"] },

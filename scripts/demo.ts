@@ -7,9 +7,11 @@ import { openChain } from "./demo/chain.ts";
 import { type EscrowResult, payByEscrow, type TaskOutcome } from "./demo/escrow.ts";
 import { openMarket } from "./demo/market.ts";
 import { buyCalls, type CallsResult } from "./demo/calls.ts";
+import { type LongAnswerResult, readLongAnswer } from "./demo/longAnswer.ts";
 import { payForTasks, pricePerTask, type TasksResult } from "./demo/tasks.ts";
 
-const help = `First act: an AI agent buys model calls, pays each from a payment channel, and one transaction settles them all.
+const help = `First act: an AI agent buys model calls, pays each from a payment channel while it streams, and one transaction settles
+them all; then a long answer is paid token by token.
 Second act: tasks are paid only if they succeeded, those below a fen in a channel, those above by escrow.
 
   npm run demo                     1,000 calls, 200 tasks
@@ -43,6 +45,9 @@ if (values.help) {
   process.exit(0);
 }
 const [calls, tasks] = [numberOf("calls", 1740), numberOf("tasks", 348)];
+
+/** Tokens of the long answer. */
+const longAnswer = 500;
 
 const say = values.json ? () => undefined : (line: string) => console.log(line);
 const yuan = (amount: bigint): string => `${formatYuan(amount)} yuan`;
@@ -90,6 +95,22 @@ function reportCalls(result: CallsResult): void {
     ["gas, a transfer a call", `${count(result.gasOfTransfer)} a call (EIP-3009, measured here)`],
     ["settled by", result.settlement],
   ]);
+}
+
+function reportLongAnswer({ whole, half }: LongAnswerResult): void {
+  const share = `${Math.round((Number(half.paid) / Number(whole.paid)) * 100)} %`;
+  table([
+    ["a long answer", `${count(whole.tokens)} tokens, each paid by a tick as it came: ${yuan(whole.paid)} on chain`],
+    ["signed for it", `${whole.signatures} times, from the opening of the channel to its close`],
+    ["left half-way", `after ${count(half.tokens)} tokens: ${yuan(half.paid)} on chain, ${share}`],
+  ]);
+  // Either side risks at most a window of 16 tokens and the one after it.
+  const [most, least] = [half.tokens + 17, half.tokens].map(
+    (tokens) => (whole.paid * BigInt(tokens)) / BigInt(whole.tokens),
+  );
+  if (most === undefined || least === undefined || half.paid > most || half.paid + 100n < least) {
+    fail(`Half an answer cost ${half.paid}, where ${least} to ${most} were right.`);
+  }
 }
 
 function reportTasks(result: TasksResult): void {
@@ -142,6 +163,9 @@ try {
   say("First act: an agent buys model calls");
   const bought = await buyCalls(market, calls, showProgress("calls", calls));
   reportCalls(bought);
+  say("First act: a long answer, paid token by token while it flows");
+  const read = await readLongAnswer(market, longAnswer, showProgress("tokens", longAnswer));
+  reportLongAnswer(read);
   say("Second act: tasks below a fen in a channel, paid only if they succeeded");
   const worked = await payForTasks(chain, tasks, showProgress("tasks", tasks));
   reportTasks(worked);
@@ -149,7 +173,7 @@ try {
   const escrowed = await payByEscrow(chain, showOutcome);
   reportEscrow(escrowed);
   if (values.json) {
-    console.log(JSON.stringify({ calls: bought, tasks: worked, escrow: escrowed }, toText, 2));
+    console.log(JSON.stringify({ calls: bought, longAnswer: read, tasks: worked, escrow: escrowed }, toText, 2));
   }
 } finally {
   await market.close();

@@ -21,7 +21,7 @@ export type CallsResult = {
   readonly refunded: bigint;
   /** The transaction that settled every call. */
   readonly settlement: Hex;
-  /** Milliseconds of a call beyond the model's own. */
+  /** Milliseconds until an answer begins, beyond the model's own. */
   readonly overhead: { readonly median: number; readonly p99: number };
   readonly seconds: number;
   /** Gas of every transaction: opening and the closing that settles. */
@@ -35,7 +35,7 @@ export type CallsResult = {
 const inFlight = 16;
 
 /**
- * Lets an agent buy model calls with the unmodified `openai` client, then settles them all.
+ * Lets an agent buy model calls, streamed, with the unmodified `openai` client, then settles them all.
  *
  * @param market - Where.
  * @param calls - How many.
@@ -73,9 +73,11 @@ export async function buyCalls(
   const queue = prompts(calls);
   async function work(): Promise<void> {
     for (const request of queue as Iterable<ChatRequest>) {
-      const { usage } = await openai.chat.completions.create(request);
-      tokensIn += usage?.prompt_tokens ?? 0;
-      tokensOut += usage?.completion_tokens ?? 0;
+      const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const;
+      for await (const { usage } of await openai.chat.completions.create(streamed)) {
+        tokensIn += usage?.prompt_tokens ?? 0;
+        tokensOut += usage?.completion_tokens ?? 0;
+      }
       onProgress(++done, paid);
     }
   }

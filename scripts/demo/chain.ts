@@ -29,6 +29,7 @@ export async function openChain() {
   const escrow = await deploy("TaskEscrow");
   const attestation = await deploy("AttestationCondition");
   const review = await deploy("ReviewCondition");
+  const ticks = await deploy("TickCondition");
   const mock = await ethers.getContractAt("MockDigitalYuan", token);
   for (const custody of [channels, escrow]) await mock.setExempt(custody, true);
 
@@ -49,6 +50,7 @@ export async function openChain() {
     escrow,
     attestation,
     review,
+    ticks,
     /** A client with an account of its own. */
     newClient,
     async faucet(account: Address, amount: bigint): Promise<void> {

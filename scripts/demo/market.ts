@@ -9,6 +9,7 @@ import { createGateway, createMemoryLedger, forwardTo, pricePerMillionTokens, to
 
 import { startModelServer } from "../../examples/model-calls/modelServer.ts";
 import { type DemoChain, type DemoClient, randomBytes32 } from "./chain.ts";
+import { readAloud } from "./readAloud.ts";
 
 /** Base units for a million tokens. */
 export const prices = { input: parseYuan("2"), output: parseYuan("8") };
@@ -44,13 +45,15 @@ export async function openMarket(chain: DemoChain, onStep: (step: string) => voi
     suggestedDeposit: parseYuan("1"),
     // The chain is gone after the demo, and so may be what was sold on it.
     ledger: createMemoryLedger(),
+    ticks: { condition: chain.ticks, window: 64 },
   });
-  const handler = gateway.protect({ price: pricePerMillionTokens(prices) }, async (request) => {
+  const offer = { price: pricePerMillionTokens({ ...prices, window: 16 }) };
+  const handler = gateway.protect(offer, async (request) => {
+    if (new URL(request.url).pathname === "/v1/read") return readAloud(request);
     const start = performance.now();
     const response = await forward(request);
-    const body = await response.arrayBuffer();
     workTimes.set(request.headers.get("idempotency-key") ?? "", performance.now() - start);
-    return new Response(body, response);
+    return response;
   });
   const { url, server } = await listen(handler);
   onStep(`seller ${seller.account.address} sells model tokens at ${url}: 2 yuan a million in, 8 yuan a million out`);
@@ -61,7 +64,7 @@ export async function openMarket(chain: DemoChain, onStep: (step: string) => voi
     seller,
     gateway,
     channels,
-    /** Milliseconds the model itself took, by idempotency key. */
+    /** Milliseconds the model itself took to begin, by idempotency key. */
     workTimes,
     balanceOf: chain.balanceOf,
     /** Gas of every transaction sent to the channels so far. */

@@ -6,6 +6,7 @@ import { parseYuan } from "../../sdk/src/index.ts";
 import { openChain } from "../../scripts/demo/chain.ts";
 import { openMarket } from "../../scripts/demo/market.ts";
 import { payByEscrow } from "../../scripts/demo/escrow.ts";
+import { readLongAnswer } from "../../scripts/demo/longAnswer.ts";
 import { payForTasks, pricePerTask } from "../../scripts/demo/tasks.ts";
 import { buyCalls } from "../../scripts/demo/calls.ts";
 
@@ -29,6 +30,20 @@ describe("the demo", () => {
       expect(result.transactions).to.equal(2);
       expect(progress).to.deep.equal(Array.from({ length: calls }, (_, i) => i + 1));
       expect(await market.balanceOf(market.channels)).to.equal(0n);
+    } finally {
+      await market.close();
+    }
+  });
+
+  it("pays a long answer token by token, and half of it where it is left half-way", async () => {
+    const market = await openMarket(await openChain(), () => undefined);
+    try {
+      const { whole, half } = await readLongAnswer(market, 60, () => undefined);
+      // 8 tokens of the prompt, as the model tells at the end; a quarter of the request's bytes where it did not come to that.
+      expect(whole).to.include({ tokens: 60, paid: 16n + 480n });
+      expect(half.tokens).to.equal(30);
+      expect(Number(half.paid)).to.be.within(240, 240 + 30 + 17 * 8);
+      expect(whole.signatures).to.be.lessThan(10);
     } finally {
       await market.close();
     }

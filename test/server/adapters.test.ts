@@ -316,6 +316,20 @@ describe("toNodeListener", () => {
     await stall.close();
   });
 
+  it("sends a whole answer with its length, whatever length the work wrote", async () => {
+    const world = await createWorld();
+    const stall = await openStall(world);
+    const channel = await stall.open();
+    for (const [i, headers] of [{}, { "content-length": "999", "set-cookie": "a=1" }].entries()) {
+      stall.work = () => new Response("分 is two", { headers });
+      const reply = await stall.buy(channel, BigInt(i + 1) * price);
+      expect(reply.text).to.equal("分 is two");
+      expect(reply.headers.get("content-length")).to.equal(String(Buffer.byteLength("分 is two")));
+      expect(reply.headers.get("transfer-encoding")).to.equal(null);
+    }
+    await stall.close();
+  });
+
   it("destroys the connection when the handler rejects, since there is no answer", async () => {
     const { url, close } = await serve(() => Promise.reject(new Error("inner")));
     const failure = await fetch(url).then(

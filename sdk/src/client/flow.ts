@@ -18,8 +18,8 @@ export type Flow = {
   readonly ceiling: bigint;
   /** @returns What the seller may charge for it by now. */
   authorised(): bigint;
-  /** Authorises more, beside the call by which the answer comes. */
-  raise(more: bigint): Promise<unknown>;
+  /** Authorises more, beside the call by which the answer comes; `measured` is what has come costs. */
+  raise(more: bigint, measured: bigint): Promise<unknown>;
   /** @returns Whether a seller that waits for this total has not got all that was authorised. */
   isBehind(required: bigint): boolean;
   /** Takes the receipt at its end, with what was counted here; `undefined` when none came. Never rejects. */
@@ -124,7 +124,7 @@ function createFlowPayer(
 
   function start(more: bigint): void {
     running ??= flow
-      .raise(more)
+      .raise(more, meter.cost())
       .catch((error: unknown) => {
         // A limit of the buyer's ends the answer. What the network has lost the seller asks for again.
         if (isSubfenError(error)) refuse(error);

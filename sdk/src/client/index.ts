@@ -1,4 +1,5 @@
 export type { ClosedChannel, CloseOptions } from "./closeSession.ts";
+export { type ConditionalFetch, conditionalFetch, type Delivery } from "./conditionalFetch.ts";
 export {
   createTickPayer,
   StatementNotPlannedError,
@@ -13,3 +14,4 @@ export type { Payment } from "./payCall.ts";
 export type { ChargePayment } from "./payCharge.ts";
 export { type ChannelBalance, payingFetch, type PayingFetch } from "./payingFetch.ts";
 export { type BuyerStore, StoreInUseError, StoreUnreadableError, StoreWriteError } from "./store.ts";
+export { tickFetch, type TickFetch } from "./tickFetch.ts";

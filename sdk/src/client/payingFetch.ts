@@ -8,6 +8,7 @@ import { type ClosedChannel, closeSession, type CloseOptions } from "./closeSess
 import { ClosedError, UnsafeOriginError } from "./errors.ts";
 import { payCall, type Payment } from "./payCall.ts";
 import { type ChargePayment, payCharge, takeCharge } from "./payCharge.ts";
+import { requireSafeOrigin } from "./safeOrigin.ts";
 import {
   type Budget,
   createSellerSession,
@@ -200,10 +201,4 @@ function balancesOf({ origin, purse, spares }: SellerSession): ChannelBalance[] 
     const { token } = terms;
     return { origin, channelId, token, deposit, spent, uncertain, available: deposit - spent - uncertain };
   });
-}
-
-/** Credentials are worth money to whoever reads them: they travel by TLS, or not beyond this machine. */
-function requireSafeOrigin({ protocol, hostname, origin }: URL): void {
-  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  if (protocol !== "https:" && !isLocal) throw new UnsafeOriginError(`${origin} is not an https address`);
 }

@@ -54,7 +54,7 @@ export function assertField(parameters: { field: string; type: string; value: un
   } else if (type === "bytes32") {
     if (typeof value !== "string" || !/^0x[0-9a-fA-F]{64}$/.test(value)) refuse("0x and 64 hexadecimal digits.");
   } else {
-    const bits = BigInt(type.slice("uint".length));
-    if (typeof value !== "bigint" || value < 0n || value >= 2n ** bits) refuse(`a bigint from 0 to 2^${bits} - 1.`);
+    const bits = Number(type.slice("uint".length));
+    if (typeof value !== "bigint" || BigInt.asUintN(bits, value) !== value) refuse(`a bigint from 0 to 2^${bits} - 1.`);
   }
 }

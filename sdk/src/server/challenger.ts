@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
+import { boundedSet } from "../boundedSet.ts";
 import { SubfenError } from "../errors.ts";
 import type { Challenge } from "../wire/challenge.ts";
 
@@ -48,6 +49,12 @@ export class InvalidRealmError extends SubfenError {
   }
 }
 
+/** Seven slots, absent ones empty, so that no two challenges have one input. */
+function boundText(challenge: Omit<Challenge, "id">): string {
+  const { realm, method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
+  return `${realm}|${method}|${intent}|${request}|${expires}|${digest}|${opaque}`;
+}
+
 /**
  * Makes a challenger.
  *
@@ -69,26 +76,33 @@ export function createChallenger(parameters: {
   if (secret.length < 16) throw new WeakSecretError();
   if (!/^[\x20-\x7e]+$/.test(realm)) throw new InvalidRealmError();
 
-  /** Seven slots, absent ones empty, so that no two challenges have one input. */
-  function bind(challenge: Omit<Challenge, "id">): string {
-    const { method, intent, request, expires = "", digest = "", opaque = "" } = challenge;
-    const slots = [challenge.realm, method, intent, request, expires, digest, opaque];
-    return createHmac("sha256", secret).update(slots.join("|")).digest("base64url");
+  /** Challenges that were found to be ours, each the text that is bound and its id: one serves many requests. */
+  const ours = boundedSet(4_096);
+
+  function bind(text: string): string {
+    return createHmac("sha256", secret).update(text).digest("base64url");
+  }
+
+  function isOurs(challenge: Challenge): boolean {
+    const text = boundText(challenge);
+    const known = `${challenge.id}|${text}`;
+    if (ours.has(known)) return true;
+    const expected = Buffer.from(bind(text));
+    const given = Buffer.from(challenge.id);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
+    ours.add(known);
+    return true;
   }
 
   return {
     issue(intent, asked, description) {
       const expires = new Date(Math.ceil(now() / 1000 + lifetime) * 1000).toISOString().replace(".000Z", "Z");
       const challenge = { realm, method: "evm", intent, ...asked, expires };
-      const id = bind(challenge);
+      const id = bind(boundText(challenge));
       return description === undefined ? { id, ...challenge } : { id, ...challenge, description };
     },
 
-    isOwn(challenge) {
-      const expected = Buffer.from(bind(challenge));
-      const given = Buffer.from(challenge.id);
-      return given.length === expected.length && timingSafeEqual(given, expected) && challenge.realm === realm;
-    },
+    isOwn: (challenge) => isOurs(challenge) && challenge.realm === realm,
 
     // What we issue always expires; the text is ours, so it always parses.
     isExpired: ({ expires = "" }) => !(Date.parse(expires) > now()),

@@ -2,7 +2,12 @@ import type { Hex } from "viem";
 
 import { verifyStatusRequest } from "../protocol/statusRequest.ts";
 import { voucherSigner, zeroAddress } from "../protocol/terms.ts";
-import { formatChannelStatus, parseChannelStatusPath, parseStatusAuthorization } from "../wire/channelStatus.ts";
+import {
+  channelStatusFolder,
+  formatChannelStatus,
+  parseChannelStatusPath,
+  parseStatusAuthorization,
+} from "../wire/channelStatus.ts";
 import { problemResponse } from "../wire/problem.ts";
 import type { Seller } from "./seller.ts";
 
@@ -58,8 +63,10 @@ export function createChannelStatus(seller: Seller): (request: Request) => Promi
   }
 
   return async (request) => {
+    // Every request comes by here: most are told apart without taking their address to pieces.
+    if (request.method !== "GET" || !request.url.includes(channelStatusFolder)) return undefined;
     const channelId = parseChannelStatusPath(new URL(request.url).pathname);
-    if (channelId === undefined || request.method !== "GET") return undefined;
+    if (channelId === undefined) return undefined;
     const response = await answer(request, channelId);
     response.headers.set("date", new Date(now()).toUTCString());
     return response;

@@ -2,10 +2,13 @@ import type { Hex, PrivateKeyAccount } from "viem";
 import { hashTypedData, hexToBytes } from "viem/utils";
 
 import { InvalidFieldError } from "../protocol/index.ts";
+import { createKeccak256 } from "./keccak.ts";
 import { createSecp256k1, type Secp256k1UnavailableError } from "./secp256k1.ts";
 
 /** An account of viem whose statements libsecp256k1 signs. */
 export type FastAccount = PrivateKeyAccount & {
+  /** keccak-256 in WebAssembly, by which its statements are hashed. */
+  keccak256(bytes: Uint8Array): Uint8Array;
   /** Which secp256k1 is in use. */
   readonly backend: "native" | "wasm";
   /**
@@ -48,6 +51,7 @@ export async function createFastAccount(
   return {
     ...account,
     backend: secp256k1.backend,
+    keccak256: await createKeccak256(),
     signDigest,
     sign: async ({ hash }) => signDigest(hexToBytes(hash)),
     signTypedData: async (typedData) => signDigest(hexToBytes(hashTypedData(typedData))),

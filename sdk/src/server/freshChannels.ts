@@ -25,19 +25,20 @@ export type FreshChannels = {
  */
 export function createFreshChannels(seller: Seller, recheckAfter: number): FreshChannels {
   const { ledger, now } = seller;
-  /** Those read lately, the longest ago first: of all others nothing need be known. */
   const checkedAt = new Map<Hex, number>();
-  const isFresh = (time: number): boolean => now() - time < recheckAfter * 1000;
-  const forget = (channelId: Hex): void => void checkedAt.delete(channelId);
+  const isFresh = (at: number | undefined): boolean => at !== undefined && now() - at < recheckAfter * 1000;
 
   function note(channelId: Hex): void {
-    for (const [old, time] of checkedAt) {
-      if (isFresh(time)) break;
-      checkedAt.delete(old);
-    }
+    // To the end: what was read first stands first, and is let go of once it is of no more use.
     checkedAt.delete(channelId);
     checkedAt.set(channelId, now());
+    for (const [first, at] of checkedAt) {
+      if (isFresh(at)) return;
+      checkedAt.delete(first);
+    }
   }
+
+  const forget = (channelId: Hex): void => void checkedAt.delete(channelId);
 
   return {
     note,
@@ -48,8 +49,7 @@ export function createFreshChannels(seller: Seller, recheckAfter: number): Fresh
         const detail = "The seller does not know this channel. Open one with the action open.";
         throw new ProblemError("channel-not-found", detail, { channelId });
       }
-      const last = checkedAt.get(channelId);
-      if (last !== undefined && isFresh(last)) return channel;
+      if (isFresh(checkedAt.get(channelId))) return channel;
       note(channelId);
       try {
         return (await ledger.updateChain(channelId, await readChain(seller, channelId))) ?? channel;

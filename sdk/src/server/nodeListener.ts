@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import { bytesOf } from "./responseBytes.ts";
 import { trailersOf } from "./trailers.ts";
 
 /**
@@ -36,6 +37,13 @@ async function answer(
   }
   try {
     const response = await handler(request);
+    const bytes = bytesOf(response);
+    if (bytes) {
+      response.headers.set("content-length", String(bytes.length));
+      outgoing.writeHead(response.status, [...response.headers].flat());
+      outgoing.end(incoming.method === "HEAD" ? undefined : bytes);
+      return;
+    }
     outgoing.statusCode = response.status;
     for (const [name, value] of response.headers) {
       if (name !== "set-cookie") outgoing.setHeader(name, value);
@@ -60,15 +68,15 @@ async function answer(
 }
 
 /** Aborted when the caller goes away before it has its answer. */
-function leaving(outgoing: ServerResponse): AbortSignal {
+function leaving(outgoing: ServerResponse): AbortController {
   const controller = new AbortController();
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) controller.abort();
   });
-  return controller.signal;
+  return controller;
 }
 
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
+function toRequest(incoming: IncomingMessage, left: AbortController): Request {
   const { method = "GET", headers, url = "/" } = incoming;
   // By parts, so that a request target such as //evil.example cannot change the host.
   const target = new URL(`http://${headers.host ?? "localhost"}`);
@@ -79,18 +87,23 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   return new Request(target, {
     method,
     headers: toHeaders(incoming),
-    signal,
-    ...(hasBody ? { body: toBody(incoming), duplex: "half" } : {}),
+    signal: left.signal,
+    ...(hasBody ? { body: toBody(incoming, left), duplex: "half" } : {}),
   } as RequestInit);
 }
 
 /** What the handler does not want of a body is thrown away, not the connection: the caller is to read the answer. */
-function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+function toBody(incoming: IncomingMessage, left: AbortController): ReadableStream<Uint8Array> {
   const chunks = incoming.iterator({ destroyOnReturn: false });
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = (await chunks.next()) as IteratorResult<Uint8Array>;
+        const next = chunks.next().catch((error: unknown) => {
+          // The answer to a request that was sent behind another one is not closed when the caller goes away.
+          left.abort();
+          throw error;
+        });
+        const { done, value } = (await next) as IteratorResult<Uint8Array>;
         if (done) controller.close();
         else controller.enqueue(value);
       },

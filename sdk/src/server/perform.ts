@@ -4,6 +4,7 @@ import { problemResponse } from "../wire/problem.ts";
 import type { StreamMeter } from "../wire/metering.ts";
 import type { Offer, Work } from "./gateway.ts";
 import { readBody } from "./requestBody.ts";
+import { withBytes } from "./responseBytes.ts";
 import type { Workload } from "./workload.ts";
 
 /** What became of the work. */
@@ -112,7 +113,7 @@ export async function perform(
 function unpaid({ status, headers }: Response, body: Uint8Array): Response {
   const isBodyless = nullBodyStatuses.has(status);
   const response = new Response(isBodyless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
-  response.headers.delete("payment-receipt");
+  for (const name of [...response.headers.keys()]) if (name.startsWith("payment-")) response.headers.delete(name);
   return response;
 }
 
@@ -144,20 +145,21 @@ const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
  */
 export function withReceipt(answer: Answer, receipt: string): Response {
   const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  return new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+  const response = new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+  return body === null ? response : withBytes(response, body);
 }
 
 /** The headers of an answer that is paid for. */
 export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): Headers {
   const headers = new Headers();
-  for (const [name, value] of given) if (!sharedCaching.test(name)) headers.append(name, value);
+  for (const [name, value] of given) if (!notTheirs.test(name)) headers.append(name, value);
   headers.set("payment-receipt", receipt);
   headers.set("cache-control", privateCaching(headers.get("cache-control")));
   return headers;
 }
 
-/** Headers that shared caches obey before `Cache-Control`. */
-const sharedCaching = /cdn-cache-control$|^surrogate-control$|^x-accel-expires$/;
+/** What is the gateway's to say, and headers that shared caches obey before `Cache-Control`. */
+const notTheirs = /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$/;
 
 function privateCaching(current: string | null): string {
   const directives = (current ?? "").split(",").map((directive) => directive.trim());

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 import type { Hex } from "viem";
 
 import { max, min } from "../bigints.ts";
@@ -17,7 +15,7 @@ import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts
 import { startingPrice } from "./price.ts";
 import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
-import { hashRequest } from "./requestBody.ts";
+import { hashBody, hashRequest } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
 import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
@@ -94,8 +92,8 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       unitsPerMark: pricing.unit === "byte" ? pricing.window : 64,
 
       async advance(delivered, wanted) {
-        // The payer may have asked the chain to close.
-        await channels.read(channelId);
+        // The payer may have asked the chain to close. Where that cannot be asked now, what flows goes on.
+        await channels.read(channelId).catch(report);
         const { channel, hold } = await ledger.advance({ channelId, cumulativeAmount, delivered, amount: wanted });
         const missing = max(wanted - hold.amount, 0n);
         if (missing === 0n) waitingSince = undefined;
@@ -221,7 +219,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     if (result.kind === "repeated") {
       const { answer, captured } = result.hold;
       if (answer) {
-        return withReceipt(answer, await receiptOf(challenge.id, result.channel, result.hold, digest(answer.body)));
+        return withReceipt(answer, await receiptOf(challenge.id, result.channel, result.hold, hashBody(answer.body)));
       }
       const detail = "This request was served and charged before; its answer was not kept.";
       throw new ProblemError("answer-not-kept", detail, { channelId, amount: String(captured) });
@@ -247,14 +245,10 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
         if (cost > amount)
           await ledger.advance({ channelId, cumulativeAmount, delivered: 0n, amount: min(cost, ceiling) });
         const { channel, hold } = await capture(statement, cost, answer);
-        return withReceipt(answer, await receiptOf(challenge.id, channel, hold, digest(answer.body)));
+        return withReceipt(answer, await receiptOf(challenge.id, channel, hold, hashBody(answer.body)));
       }
     }
   }
 
   return { sell, flow, acknowledge };
-}
-
-function digest(body: Uint8Array): Hex {
-  return `0x${createHash("sha256").update(body).digest("hex")}`;
 }

@@ -1,5 +1,6 @@
 import { isAddressEqual } from "viem/utils";
 
+import { type BoundedSet, boundedSet } from "../boundedSet.ts";
 import { endingOf } from "../ledger/decideHold.ts";
 import type { ProofResult } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
@@ -20,6 +21,7 @@ import type { Offer } from "./gateway.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { createReceipts } from "./receipts.ts";
 import { createReceiptSigner } from "./receiptSigner.ts";
+import type { Price } from "./price.ts";
 import { toRefusal } from "./refusals.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError, requireStatement, type Seller } from "./seller.ts";
@@ -74,8 +76,14 @@ export async function createSessionScheme(
   const selling = createSelling(seller, { channels, conditions, ticks, receipts, signal, ...waits, report });
   const sellByTick = ticks && createTickSelling({ ticks, selling, receipts, signal, ...waits, report });
 
+  /** The requests of challenges that were found to be of a price: that is immutable, and so is what is encoded. */
+  const seen = new WeakMap<Price, BoundedSet>();
+
   /** A price list changes only when the seller is configured anew: a challenge with another one is answered by a fresh one. */
   function requireSameOffer(request: string, offer: Offer): void {
+    const known = seen.get(offer.price) ?? boundedSet(1_024);
+    if (known.has(request)) return;
+    seen.set(offer.price, known);
     const asked = parseSessionRequest(request);
     const isOfThisOffer =
       canonicalize(asked.pricing ?? null) === canonicalize(offer.price.pricing) &&
@@ -87,6 +95,7 @@ export async function createSessionScheme(
       const detail = "The challenge was issued for another price list, payee, token or chain. Answer the new one.";
       throw new ProblemError("challenge-not-found", detail);
     }
+    known.add(request);
   }
 
   async function open(exchange: Exchange, payload: ActionPayload<"open">): Promise<Response> {

@@ -20,16 +20,19 @@ export type ChannelStatus = {
   readonly payments?: readonly ConditionalPayment[] | undefined;
 };
 
-const folder = "/.well-known/subfen/channels/";
+/** Where payers ask for what stands in a channel. @internal */
+export const channelStatusFolder = "/.well-known/subfen/channels/";
 
 /** @returns The path at which a seller tells what stands in a channel. */
 export function channelStatusPath(channelId: Hex): string {
-  return folder + channelId.toLowerCase();
+  return channelStatusFolder + channelId.toLowerCase();
 }
 
 /** @returns The channel that a path asks for, or `undefined` when it is another path. */
 export function parseChannelStatusPath(path: string): Hex | undefined {
-  const channelId = path.startsWith(folder) ? path.slice(folder.length).toLowerCase() : undefined;
+  const channelId = path.startsWith(channelStatusFolder)
+    ? path.slice(channelStatusFolder.length).toLowerCase()
+    : undefined;
   return isHex(channelId) && channelId.length === 66 ? channelId : undefined;
 }
 

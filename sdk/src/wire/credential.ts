@@ -16,8 +16,15 @@ export type Credential<payload> = {
  * @returns `Payment ` and base64url of JSON.
  */
 export function formatCredential(credential: Credential<Json>): string {
-  return `Payment ${encodeBase64Url(canonicalize(credential))}`;
+  const { challenge, ...rest } = credential;
+  const written = canonical.get(challenge) ?? canonicalize(challenge);
+  canonical.set(challenge, written);
+  // Of its members `challenge` comes first.
+  return `Payment ${encodeBase64Url(`{"challenge":${written},${canonicalize(rest).slice(1)}`)}`;
 }
+
+/** One challenge is answered many times. */
+const canonical = new WeakMap<Challenge, string>();
 
 /**
  * Reads the credential of an `Authorization` header.

@@ -23,7 +23,9 @@ export class MalformedError extends SubfenError {
  * encodeBase64Url("分"); // "5YiG"
  */
 export function encodeBase64Url(text: string): string {
-  return bytesToBase64Url(new TextEncoder().encode(text));
+  return typeof Buffer === "undefined"
+    ? bytesToBase64Url(new TextEncoder().encode(text))
+    : Buffer.from(text).toString("base64url");
 }
 
 /**
@@ -52,11 +54,13 @@ export function bytesToBase64Url(bytes: Uint8Array): string {
 export function decodeBase64Url(value: string, what: string): string {
   if (!/^[A-Za-z0-9_-]+={0,2}$/.test(value)) throw new MalformedError(what, "it is not base64url");
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(base64UrlToBytes(value));
+    return utf8.decode(base64UrlToBytes(value));
   } catch (cause) {
     throw new MalformedError(what, "it is not UTF-8 text", cause);
   }
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 function base64UrlToBytes(value: string): Uint8Array {
   if (typeof Buffer !== "undefined") return Buffer.from(value, "base64url");
@@ -114,13 +118,13 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function canonicalize(value: Json): string {
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (isArray(value)) return `[${value.map(canonicalize).join(",")}]`;
-  const members = Object.keys(value)
-    .sort()
-    .flatMap((key) => {
-      const member = value[key];
-      return member === undefined ? [] : [`${JSON.stringify(key)}:${canonicalize(member)}`];
-    });
-  return `{${members.join(",")}}`;
+  let members = "";
+  for (const key of Object.keys(value).sort()) {
+    const member = value[key];
+    if (member === undefined) continue;
+    members += `${members === "" ? "" : ","}${JSON.stringify(key)}:${canonicalize(member)}`;
+  }
+  return `{${members}}`;
 }
 
 function isArray(value: Json): value is readonly Json[] {

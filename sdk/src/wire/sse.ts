@@ -32,9 +32,8 @@ export function createSseParser() {
 
   function take(text: string): SseFrame[] {
     const frames: SseFrame[] = [];
-    if (isAfterReturn && text.startsWith("\n")) text = text.slice(1);
+    rest += isAfterReturn && text.startsWith("\n") ? text.slice(1) : text;
     if (text !== "") isAfterReturn = false;
-    rest += text;
     let start = 0;
     for (const match of rest.matchAll(/\r\n|\n|\r/g)) {
       const line = rest.slice(start, match.index);

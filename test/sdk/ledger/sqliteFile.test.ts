@@ -87,7 +87,7 @@ describe("the file of the SQLite ledger", () => {
     const pragma = (name: string) => Object.values(seen[0]!.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     const names = ["journal_mode", "synchronous", "fullfsync", "checkpoint_fullfsync", "busy_timeout"];
     expect(names.map(pragma)).to.deep.equal(["wal", 2, 1, 1, 20]);
-    expect(pragma("wal_autocheckpoint")).to.equal(1000);
+    expect(pragma("wal_autocheckpoint")).to.equal(8192);
   });
 
   it("is for its owner alone", function () {

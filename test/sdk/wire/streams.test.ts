@@ -46,6 +46,10 @@ describe("createSseParser", () => {
     expect(parse()).to.deep.equal([]);
   });
 
+  it("takes one line feed alone for the end of a return that was cut off", () => {
+    expect(parse(encode("data: 1\r"), encode("\n"), encode("\n"), encode("data: 2\n\n"))).to.have.lengthOf(2);
+  });
+
   it("reads the same wherever the bytes are cut", () => {
     const line = oneof(
       constantFrom("", "data: 分", "data", ":", ": payment-receipt x", "event: payment-receipt", "\uFEFFdata: 1"),

@@ -72,11 +72,13 @@ export function createGroupCommit(
   function commit(group: readonly Queued[]): Outcome[] {
     checkLog();
     database.exec("BEGIN IMMEDIATE");
+    let isCommitted = false;
     try {
       store.begin();
       const outcomes = group.map(attempt);
       store.flush();
       database.exec("COMMIT");
+      isCommitted = true;
       return outcomes;
     } catch (error) {
       try {
@@ -86,7 +88,7 @@ export function createGroupCommit(
       }
       throw error;
     } finally {
-      store.end();
+      store.end(isCommitted);
     }
   }
 

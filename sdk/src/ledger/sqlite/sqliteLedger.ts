@@ -88,13 +88,17 @@ async function open(parameters: createSqliteLedger.Parameters): Promise<Ledger> 
   }
 }
 
-/** `FULL` alone makes a commit durable in this mode; the last two make it so on macOS, whose fsync does not. */
+/**
+ * `FULL` alone makes a commit durable in this mode; the last two make it so on macOS, whose fsync does not. A page that many
+ * commits write is copied out of the log once, so the log is let grow: at 4 kB a page to an eighth of what it may.
+ */
 function configure(database: DatabaseSync, { busyTimeout, maxLog }: { busyTimeout: number; maxLog: number }): void {
   database.exec(`
     PRAGMA busy_timeout = ${busyTimeout};
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = ${maxLog / 4};
+    PRAGMA wal_autocheckpoint = ${Math.max(1, Math.floor(maxLog / 8 / 4096))};
     PRAGMA cache_size = -32768;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;

@@ -9,14 +9,17 @@ import { createChargeTables } from "./chargeTables.ts";
 import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
 import type { Instances } from "./instances.ts";
 
-/** A store whose steps run in groups: nothing is read twice in a group, and a channel is written once. */
+/**
+ * A store whose steps run in groups: a channel is written once in a group, and read once while nobody else writes to the
+ * file.
+ */
 export type SqliteStore = Store & {
-  /** Begins a group, inside a writing transaction: only there may rows be remembered. */
+  /** Begins a group, inside a writing transaction. */
   begin(): void;
   /** Writes what the group has changed. */
   flush(): void;
-  /** Ends the group and forgets what was read in it. */
-  end(): void;
+  /** Ends the group. One that was not committed takes what is remembered with it. */
+  end(isCommitted: boolean): void;
 };
 
 type Entry = {
@@ -26,13 +29,16 @@ type Entry = {
   read: { payments: readonly LedgerPayment[]; text: string | null };
   answerCount: number;
   answerBytes: number;
-  isChanged: boolean;
+  /** This instance's holds, by their statement; most channels have none at any time. */
+  holds: Map<bigint, Purchase> | undefined;
 };
 
 const statuses = ["held", "captured", "released", "delivered"] as const;
 const noPayments: readonly LedgerPayment[] = Object.freeze([]);
 /** Rows read at once, so that no lock is held between two of them and no list is held in memory. */
 const page = 256;
+/** Channels that are remembered from one group to the next: some 10 MB. */
+const remembered = 4_096;
 /** Purchases forgotten in one step. */
 const forgottenAtOnce = 2_000;
 
@@ -76,10 +82,15 @@ export function createSqliteStore(
   instances: Instances,
   { keep, keepBytes }: { keep: number; keepBytes: number },
 ): SqliteStore {
-  let group: Map<Hex, Entry> | undefined;
+  const known = new Map<Hex, Entry>();
+  const changed = new Set<Entry>();
+  let isInGroup = false;
+  /** Another one as soon as anybody else has written to the file. */
+  let version: unknown;
   const { releaseHeldBy, ...charges } = createChargeTables(database, instances.own);
   const selectChannels = `SELECT id, channelId, terms, ${channelColumns.join(", ")} FROM channels`;
   const sql = {
+    version: database.prepare("PRAGMA data_version"),
     channel: database.prepare(`${selectChannels} WHERE channelId = ?`),
     channels: database.prepare(`${selectChannels} WHERE id > ? ORDER BY id LIMIT ${page}`),
     unsettled: database.prepare(
@@ -147,13 +158,22 @@ export function createSqliteStore(
     dropLease: database.prepare("DELETE FROM leases WHERE name = ?"),
   };
 
+  /** Forgets what was read before somebody else wrote to the file. */
+  function refresh(): void {
+    const current = sql.version.get()?.["data_version"];
+    if (current !== version) known.clear();
+    version = current;
+  }
+
   function find(channelId: Hex): Entry | undefined {
-    const known = group?.get(channelId);
-    if (known) return known;
+    // In a group nobody else can write.
+    if (!isInGroup) refresh();
+    const found = known.get(channelId);
+    if (found) return found;
     const columns = sql.channel.get(encodeHex(channelId)) as ChannelColumns | undefined;
     if (!columns) return undefined;
     const entry = toEntry(columns);
-    group?.set(channelId, entry);
+    known.set(channelId, entry);
     return entry;
   }
 
@@ -167,15 +187,23 @@ export function createSqliteStore(
     ...charges,
 
     begin() {
-      group = new Map();
+      refresh();
+      isInGroup = true;
     },
     flush() {
-      for (const entry of group?.values() ?? []) {
-        if (entry.isChanged) sql.changeChannel.run(...toValues(entry), entry.id);
+      for (const entry of changed) {
+        sql.changeChannel.run(...toValues(entry), entry.id);
       }
+      changed.clear();
     },
-    end() {
-      group = undefined;
+    end(isCommitted) {
+      isInGroup = false;
+      changed.clear();
+      if (!isCommitted) known.clear();
+      for (const [channelId] of known) {
+        if (known.size <= remembered) break;
+        known.delete(channelId);
+      }
     },
 
     channel: (channelId) => find(channelId)?.row,
@@ -183,17 +211,19 @@ export function createSqliteStore(
       const entry = find(row.channelId);
       if (entry) {
         entry.row = row;
-        entry.isChanged = true;
+        changed.add(entry);
         return;
       }
       const read = { payments: noPayments, text: null };
-      const added = { id: 0, row, read, answerCount: 0, answerBytes: 0, isChanged: false };
+      const added = { id: 0, row, read, answerCount: 0, answerBytes: 0, holds: undefined };
       const values = [encodeHex(row.channelId), JSON.stringify(row.terms), ...toValues(added)];
       added.id = Number(sql.addChannel.run(...values).lastInsertRowid);
-      group?.set(row.channelId, added);
+      known.set(row.channelId, added);
     },
-    *channels({ unsettled }) {
-      for (let last = 0; ;) {
+    *channels({ unsettled, after }) {
+      const from = after === undefined ? { id: 0 } : find(after);
+      if (!from) return;
+      for (let last = from.id; ;) {
         const rows = (unsettled ? sql.unsettled : sql.channels).all(last) as ChannelColumns[];
         for (const columns of rows) {
           const { id, row } = toEntry(columns);
@@ -214,6 +244,8 @@ export function createSqliteStore(
 
     purchase({ channelId, cumulativeAmount }) {
       const entry = find(channelId);
+      const held = entry?.holds?.get(cumulativeAmount);
+      if (held) return held;
       const columns = entry && sql.purchase.get(entry.id, encodeAmount(cumulativeAmount));
       return columns && toPurchase(columns as PurchaseColumns);
     },
@@ -222,8 +254,10 @@ export function createSqliteStore(
       return columns && toPurchase(columns as PurchaseColumns);
     },
     putPurchase(channelId, purchase) {
+      const entry = requireEntry(channelId);
+      note(entry, purchase);
       sql.putPurchase.run(
-        requireEntry(channelId).id,
+        entry.id,
         encodeAmount(purchase.cumulativeAmount),
         encodeHex(purchase.requestHash),
         purchase.idempotencyKey ?? null,
@@ -237,12 +271,15 @@ export function createSqliteStore(
         instances.own,
       );
     },
-    isOwn: ({ channelId, cumulativeAmount }) =>
-      sql.isOwn.get(requireEntry(channelId).id, encodeAmount(cumulativeAmount), instances.own) !== undefined,
-    *purchases(channelId) {
+    isOwn({ channelId, cumulativeAmount }) {
+      const { id, holds } = requireEntry(channelId);
+      if (holds?.has(cumulativeAmount)) return true;
+      return sql.isOwn.get(id, encodeAmount(cumulativeAmount), instances.own) !== undefined;
+    },
+    *purchases(channelId, { after } = {}) {
       const entry = find(channelId);
       if (!entry) return;
-      for (let last: Uint8Array = new Uint8Array(0); ;) {
+      for (let last = after === undefined ? new Uint8Array(0) : encodeAmount(after); ;) {
         const rows = sql.purchases.all(entry.id, last) as PurchaseColumns[];
         for (const columns of rows) {
           last = columns.statement;
@@ -267,7 +304,7 @@ export function createSqliteStore(
       sql.putAnswer.run(entry.id, encodeAmount(cumulativeAmount), status, JSON.stringify(headers), body);
       entry.answerCount += 1;
       entry.answerBytes += body.length;
-      entry.isChanged = true;
+      changed.add(entry);
       while (entry.answerCount > keep || entry.answerBytes > keepBytes) {
         const { id, size } = sql.oldestAnswer.get(entry.id) as { id: number; size: number };
         sql.dropAnswer.run(id);
@@ -290,11 +327,12 @@ export function createSqliteStore(
     finalizedBefore: (time) => sql.finalizedBefore.all(time).map((row) => decodeHex(row["channelId"] as Uint8Array)),
     forgetPurchases(channelId) {
       const entry = requireEntry(channelId);
+      entry.holds = undefined;
       sql.dropAnswers.run(entry.id);
       sql.forgetDropped.run(entry.id);
       entry.answerCount = 0;
       entry.answerBytes = 0;
-      entry.isChanged = true;
+      changed.add(entry);
       return Number(sql.forgetPurchases.run(entry.id).changes) < forgottenAtOnce;
     },
 
@@ -316,6 +354,16 @@ export function createSqliteStore(
 
     close: () => database.close(),
   };
+}
+
+function note(entry: Entry, purchase: Purchase): void {
+  const { cumulativeAmount, status } = purchase;
+  if (status === "held") {
+    entry.holds ??= new Map();
+    entry.holds.set(cumulativeAmount, purchase);
+  } else if (entry.holds?.delete(cumulativeAmount) && entry.holds.size === 0) {
+    entry.holds = undefined;
+  }
 }
 
 function toValues({ row, read, answerCount, answerBytes }: Entry) {
@@ -376,7 +424,7 @@ function toEntry(columns: ChannelColumns): Entry {
     firstUnsettledAt: columns.firstUnsettledAt ?? undefined,
     finalizedAt: columns.finalizedAt ?? undefined,
   };
-  return { id, row, read: { payments, text }, answerCount, answerBytes, isChanged: false };
+  return { id, row, read: { payments, text }, answerCount, answerBytes, holds: undefined };
 }
 
 function toPurchase(columns: PurchaseColumns): Purchase {

@@ -1,0 +1,188 @@
+// What does not show in a round: `scale.ts client | channels | rows <folder>`, in a process of its own, which tells its figure.
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+import { computeChannelId, signVoucher, type Terms } from "subfen";
+import {
+  createFastAccount,
+  createGateway,
+  createSqliteLedger,
+  type Gateway,
+  type Ledger,
+  pricePerRequest,
+} from "subfen/server";
+import { formatCredential, formatSessionPayload, parseChallenges } from "subfen/wire";
+import { type Hex, numberToHex, zeroHash } from "viem";
+
+import { contract, createClient, token } from "./chain.ts";
+import { answer, chainId, deposit, path, price } from "./contender.ts";
+import { buyerKey, seller } from "./keys.ts";
+
+const url = `http://localhost${path}`;
+const owner = { chainId, contract, token, payee: seller.address };
+const account = await createFastAccount({ privateKey: buyerKey(0) });
+
+function channelOf(index: number): { terms: Terms; channelId: Hex } {
+  const salt = numberToHex(index, { size: 32 });
+  const terms = { payer: account.address, payee: seller.address, token, salt, authorizedSigner: account.address };
+  return { terms, channelId: computeChannelId({ contract, chainId, terms }) };
+}
+
+async function openLedger(name: string, folder: string, channels: number): Promise<Ledger> {
+  const ledger = await createSqliteLedger({ path: join(folder, name), owner });
+  const chain = { blockNumber: 1n, deposit, settled: 0n, closeRequestedAt: 0, finalized: false };
+  const signature: Hex = `0x${"00".repeat(65)}`;
+  for (let index = 0; index < channels;) {
+    const end = Math.min(channels, index + 1_000);
+    const group = Array.from({ length: end - index }, (_, i) => channelOf(index + i));
+    await Promise.all(group.map((one) => ledger.addChannel({ ...one, chain, cumulativeAmount: 0n, signature })));
+    index = end;
+  }
+  return ledger;
+}
+
+async function openGateway(ledger: Ledger): Promise<(request: Request) => Promise<Response>> {
+  const gateway: Gateway = await createGateway({
+    client: await createClient(),
+    contract,
+    token,
+    realm: "bench",
+    secret: "0123456789abcdef",
+    ledger,
+  });
+  return gateway.protect({ price: pricePerRequest(price) }, () => new Response(answer));
+}
+
+/** Makes credentials as `payingFetch` does: payload, signature, encoding. */
+async function credentialsFor(challenged: Response): Promise<(channelId: Hex, amount: bigint) => Promise<string>> {
+  const [challenge] = parseChallenges(challenged.headers.get("www-authenticate"));
+  if (!challenge) throw new Error("no challenge came");
+  return async (channelId, cumulativeAmount) => {
+    const signature = await signVoucher({ account, contract, chainId, channelId, cumulativeAmount });
+    const payload = formatSessionPayload({ action: "voucher", channelId, cumulativeAmount, signature });
+    return formatCredential({ challenge, payload });
+  };
+}
+
+function cpuSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start);
+  return user + system;
+}
+
+/** Microseconds of CPU a credential: the least of some rounds, since what else runs only adds to it. */
+async function measureClient(folder: string): Promise<number> {
+  const serve = await openGateway(await openLedger("client.db", folder, 1));
+  const makeCredential = await credentialsFor(await serve(new Request(url)));
+  const { channelId } = channelOf(0);
+  const rounds: number[] = [];
+  for (let round = 0; round < 10; round++) {
+    const start = process.cpuUsage();
+    for (let i = 1n; i <= 2_000n; i++) await makeCredential(channelId, i * price);
+    rounds.push(cpuSince(start) / 2_000);
+  }
+  return Math.min(...rounds);
+}
+
+/** Megabytes by which a process grows that opens a gateway, and each of whose 100,000 channels pays for a request. */
+async function measureChannels(folder: string): Promise<number> {
+  const channels = 100_000;
+  const first = await memory();
+  const serve = await openGateway(await openLedger("channels.db", folder, channels));
+  const makeCredential = await credentialsFor(await serve(new Request(url)));
+  for (let index = 0; index < channels; index += 64) {
+    const group = Array.from({ length: Math.min(64, channels - index) }, async (_, i) => {
+      const authorization = await makeCredential(channelOf(index + i).channelId, price);
+      const response = await serve(new Request(url, { headers: { authorization } }));
+      if ((await response.text()) !== answer) throw new Error(`a channel was answered with ${response.status}`);
+    });
+    await Promise.all(group);
+  }
+  return (await memory()) - first;
+}
+
+/** Megabytes that the process holds and needs. */
+async function memory(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return process.memoryUsage.rss() / 1e6;
+}
+
+/** Percent by which a request costs the ledger more CPU when a million purchases stand in it. */
+async function measureRows(folder: string): Promise<number> {
+  const channels = 64;
+  const spent = 10n ** 12n;
+  const ledgers: Ledger[] = [];
+  for (const rows of [0, 1_000_000]) {
+    const name = `rows-${rows}.db`;
+    const ledger = await openLedger(name, folder, channels);
+    await buyOnAll(ledger, channels, [1n]);
+    await ledger.close();
+    fill(join(folder, name), Math.floor(rows / channels));
+    ledgers.push(await createSqliteLedger({ path: join(folder, name), owner }));
+  }
+  const costs: number[][] = ledgers.map(() => []);
+  for (let round = 0; round < 12; round++) {
+    const statements = Array.from({ length: 40 }, (_, i) => spent + BigInt(round * 40 + i) * price);
+    for (const [i, ledger] of ledgers.entries()) {
+      const start = process.cpuUsage();
+      await buyOnAll(ledger, channels, statements);
+      costs[i]?.push(cpuSince(start));
+    }
+  }
+  for (const ledger of ledgers) await ledger.close();
+  const [few = Number.NaN, many = Number.NaN] = costs.map((rounds) => median(rounds.slice(2)));
+  return (many / few - 1) * 100;
+}
+
+async function buyOnAll(ledger: Ledger, channels: number, statements: readonly bigint[]): Promise<void> {
+  const kept = { status: 200, headers: [], body: Buffer.from(answer) };
+  await Promise.all(
+    Array.from({ length: channels }, async (_, index) => {
+      const { channelId } = channelOf(index);
+      for (const cumulativeAmount of statements) {
+        const held = await ledger.hold({
+          channelId,
+          cumulativeAmount,
+          signature: `0x${"00".repeat(65)}`,
+          requestHash: zeroHash,
+          idempotencyKey: undefined,
+          amount: 1n,
+          minVoucherDelta: 0n,
+        });
+        if (held.kind !== "held") throw new Error(`the ledger answered ${held.kind}`);
+        await ledger.capture({ channelId, cumulativeAmount, amount: 1n, answer: kept });
+      }
+    }),
+  );
+}
+
+/** Copies each channel's purchase to so many other statements: bought one by one they would take minutes. */
+function fill(file: string, rows: number): void {
+  const database = new DatabaseSync(file);
+  const columns = database
+    .prepare("PRAGMA table_info(purchases)")
+    .all()
+    .map(({ name }) => String(name));
+  const copied = columns.map((name) =>
+    name === "statement" || name === "spentAfter" ? "unhex(printf('%032x', n))" : name,
+  );
+  database.exec(`WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n <= ${rows})
+    INSERT INTO purchases (${columns.join(", ")}) SELECT ${copied.join(", ")} FROM purchases, numbers WHERE n <= ${rows}`);
+  database.close();
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+const measures = { client: measureClient, channels: measureChannels, rows: measureRows };
+
+/** What can be measured so. */
+export type Measure = keyof typeof measures;
+
+const [measure, folder = ""] = process.argv.slice(2);
+const figure = await measures[measure as Measure](folder);
+process.send?.({ figure });
+process.exit(0);
