@@ -46,7 +46,7 @@ describe("a gateway among strangers", () => {
     const balances = () => Promise.all(parties.map(({ address }) => world.balanceOf(address)));
     const before = await balances();
     const worked = stall.worked.length;
-    const counts = new Map<number, number>();
+    const seen = new Set<number>();
     const calls = fc.sample(hostile, { seed, numRuns: requests - Math.floor(requests / honestEvery) });
     const sizes = fc.sample(fc.integer({ min: 1, max: 2 * honestEvery - 3 }), { seed, numRuns: requests });
 
@@ -59,7 +59,7 @@ describe("a gateway among strangers", () => {
       honest += buys;
       const bad: Promise<void>[] = burst.map(async (call, i) => {
         for (const status of await send(call)) {
-          counts.set(status, (counts.get(status) ?? 0) + 1);
+          seen.add(status);
           const isFine = status < 500 || (call.kind === "raw" && nodesOwn.includes(status));
           if (!isFine) throw new Error(`request ${sent + i} was answered ${status}: ${JSON.stringify(call)}`);
         }
@@ -71,7 +71,8 @@ describe("a gateway among strangers", () => {
       sent += burst.length;
     }
 
-    if (process.env["SUBFEN_FUZZ"]) console.log(Object.fromEntries([...counts].toSorted(([a], [b]) => a - b)));
+    // They got as far as each of these.
+    expect([...seen]).to.include.members([204, 400, 402, 409, 410, 413]);
     expect(honest).to.equal(Math.floor(calls.length / (honestEvery - 1)));
     expect(failures.map(({ method, status, problem }) => `${method} ${status} ${problem}`)).to.deep.equal([]);
     expect(rejections).to.deep.equal([]);
