@@ -60,6 +60,9 @@ describe("a gateway among strangers", () => {
       const bad: Promise<void>[] = burst.map(async (call, i) => {
         for (const status of await send(call)) {
           seen.add(status);
+          // An answer is given again to the request that it was bought by, and to no other.
+          const isServed = status === 200 && !(call.kind === "http" && call.credential?.isRepeated);
+          if (isServed) throw new Error(`request ${sent + i} was served: ${JSON.stringify(call)}`);
           const isFine = status < 500 || (call.kind === "raw" && nodesOwn.includes(status));
           if (!isFine) throw new Error(`request ${sent + i} was answered ${status}: ${JSON.stringify(call)}`);
         }
