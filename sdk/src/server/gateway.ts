@@ -191,7 +191,12 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       const detail = `The credential has ${length} characters, above the limit of ${maxCredential}.`;
       return problemResponse("headers-too-large", detail, { members: { length, most: maxCredential } });
     }
-    const body = await readBody(request, maxBody);
+    const body = await readBody(request, maxBody).catch((error: unknown) => {
+      if (request.signal.aborted) return "gone" as const;
+      throw error;
+    });
+    // Nobody is there to read it, and nothing has failed.
+    if (body === "gone") return new Response(null, { status: 499 });
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
     const start = (): bigint =>
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")

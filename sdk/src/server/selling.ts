@@ -21,6 +21,7 @@ import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
 import type { TickAccounts } from "./ticks/tickAccounts.ts";
 import { withTrailers } from "./trailers.ts";
+import { whileHeld } from "./whileHeld.ts";
 import type { Workload } from "./workload.ts";
 
 /** The part of a gateway that does work for statements. */
@@ -194,26 +195,8 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       return acknowledge(challenge.id, accepted.channel);
     }
 
-    const leave = workload.hold(channelId);
-    let isFlowing = false;
-    try {
-      return await buy(
-        exchange,
-        statement,
-        (step) => accept(known, statement, conditional, step),
-        stated,
-        (stream) => {
-          isFlowing = true;
-          const end = (): void => {
-            stream.end();
-            leave();
-          };
-          return { ...stream, end };
-        },
-      );
-    } finally {
-      if (!isFlowing) leave();
-    }
+    const take = (step: () => Promise<HoldResult>) => accept(known, statement, conditional, step);
+    return whileHeld(workload, channelId, (keep) => buy(exchange, statement, take, stated, keep));
   }
 
   /** Holds, works, captures or releases. */
