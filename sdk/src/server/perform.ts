@@ -171,24 +171,30 @@ const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
  */
 export function withReceipt(answer: Answer, receipt: string): Response {
   const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  const response = new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+  const response = new Response(body, { status: answer.status });
+  fillPaid(response.headers, answer.headers, receipt);
   return body === null ? response : withBytes(response, body);
 }
 
 /** The headers of an answer that is paid for. */
 export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): Headers {
   const headers = new Headers();
+  fillPaid(headers, given, receipt);
+  return headers;
+}
+
+function fillPaid(headers: Headers, given: Iterable<readonly [string, string]>, receipt: string): void {
   for (const [name, value] of given) if (!sharedCaching.test(name)) headers.append(name, value);
   headers.set("payment-receipt", receipt);
   headers.set("cache-control", privateCaching(headers.get("cache-control")));
-  return headers;
 }
 
 /** Headers that shared caches obey before `Cache-Control`. */
 const sharedCaching = /cdn-cache-control$|^surrogate-control$|^x-accel-expires$/;
 
 function privateCaching(current: string | null): string {
-  const directives = (current ?? "").split(",").map((directive) => directive.trim());
+  if (current === null) return "private";
+  const directives = current.split(",").map((directive) => directive.trim());
   return ["private", ...directives.filter((directive) => !/^(|public|private|s-maxage=.*)$/i.test(directive))].join(
     ", ",
   );

@@ -16,16 +16,20 @@ export async function readBody(message: Request | Response, limit: number): Prom
   if (!message.body) return new Uint8Array();
   if (Number(message.headers.get("content-length") ?? 0) > limit) return undefined;
   const reader = (message.body as ReadableStream<Uint8Array>).getReader();
-  const chunks: Uint8Array[] = [];
-  for (let length = 0; ;) {
-    const { done, value } = await reader.read();
-    if (done) return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
-    length += value.length;
-    if (length > limit) {
-      await reader.cancel();
-      return undefined;
+  try {
+    const chunks: Uint8Array[] = [];
+    for (let length = 0; ;) {
+      const { done, value } = await reader.read();
+      if (done) return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
+      length += value.length;
+      if (length > limit) {
+        await reader.cancel();
+        return undefined;
+      }
+      chunks.push(value);
     }
-    chunks.push(value);
+  } finally {
+    reader.releaseLock();
   }
 }
 

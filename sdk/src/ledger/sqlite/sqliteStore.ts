@@ -84,6 +84,8 @@ export function createSqliteStore(
 ): SqliteStore {
   const known = new Map<Hex, Entry>();
   const changed = new Set<Entry>();
+  /** Dropped together, since each by itself would be one more page to write. */
+  const spare = Math.floor(keep / 8);
   let isInGroup = false;
   /** Another one as soon as anybody else has written to the file. */
   let version: unknown;
@@ -303,6 +305,7 @@ export function createSqliteStore(
       entry.answerCount += 1;
       entry.answerBytes += body.length;
       changed.add(entry);
+      if (entry.answerCount <= keep + spare && entry.answerBytes <= keepBytes) return;
       while (entry.answerCount > keep || entry.answerBytes > keepBytes) {
         const { id, size } = sql.oldestAnswer.get(entry.id) as { id: number; size: number };
         sql.dropAnswer.run(id);
