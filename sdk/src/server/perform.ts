@@ -184,13 +184,14 @@ export function paidHeaders(given: Iterable<readonly [string, string]>, receipt:
 }
 
 function fillPaid(headers: Headers, given: Iterable<readonly [string, string]>, receipt: string): void {
-  for (const [name, value] of given) if (!sharedCaching.test(name)) headers.append(name, value);
+  for (const [name, value] of given) if (!notHandedOn.test(name)) headers.append(name, value);
   headers.set("payment-receipt", receipt);
   headers.set("cache-control", privateCaching(headers.get("cache-control")));
 }
 
-/** Headers that shared caches obey before `Cache-Control`. */
-const sharedCaching = /cdn-cache-control$|^surrogate-control$|^x-accel-expires$/;
+/** Headers that shared caches obey before `Cache-Control`, and those of the connection that an upstream answered on. */
+const notHandedOn =
+  /cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^connection$|^keep-alive$|^transfer-encoding$/;
 
 function privateCaching(current: string | null): string {
   if (current === null) return "private";

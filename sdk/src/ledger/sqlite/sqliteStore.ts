@@ -87,6 +87,7 @@ export function createSqliteStore(
   /** Dropped together, since each by itself would be one more page to write. */
   const spare = Math.floor(keep / 8);
   let isInGroup = false;
+  let hasLooked = false;
   /** Another one as soon as anybody else has written to the file. */
   let version: unknown;
   const { releaseHeldBy, ...charges } = createChargeTables(database, instances.own);
@@ -167,9 +168,17 @@ export function createSqliteStore(
     version = current;
   }
 
+  /** Asked once in a turn of the event loop: whoever decides by what it read does so in a group, which asks again. */
+  function look(): void {
+    if (hasLooked) return;
+    refresh();
+    hasLooked = true;
+    setImmediate(() => (hasLooked = false));
+  }
+
   function find(channelId: Hex): Entry | undefined {
     // In a group nobody else can write.
-    if (!isInGroup) refresh();
+    if (!isInGroup) look();
     const found = known.get(channelId);
     if (found) return found;
     const columns = sql.channel.get(encodeHex(channelId)) as ChannelColumns | undefined;
