@@ -536,6 +536,17 @@ describe("work that a buyer leaves", () => {
     });
   }
 
+  it("is given up where it begins to flow after the buyer has gone", async () => {
+    stall.work = async (request, meter) => {
+      meter.add(300n);
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+      return new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
+    };
+    await leave();
+    expect(await stall.record(channel)).to.include({ spent: 0n });
+    expect(stall.errors).to.deep.equal([]);
+  });
+
   it("is charged when it ends all the same, and its answer is kept for the retry", async () => {
     stall.work = async (request, meter) => {
       await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
