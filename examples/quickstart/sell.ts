@@ -1,11 +1,10 @@
 import { createServer } from "node:http";
 import { parseYuan } from "subfen";
-import { createGateway, forwardTo, pricePerMillionTokens, toNodeListener } from "subfen/server";
+import { createFastAccount, createGateway, forwardTo, pricePerMillionTokens, toNodeListener } from "subfen/server";
 import { type Address, createWalletClient, type Hex, http } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
 
 const { SELLER_KEY, RPC_URL, CHANNELS, TOKEN, SECRET = "", UPSTREAM = "" } = process.env;
-const account = privateKeyToAccount(SELLER_KEY as Hex);
+const account = await createFastAccount({ privateKey: SELLER_KEY as Hex });
 const client = createWalletClient({ account, transport: http(RPC_URL) });
 const addresses = { contract: CHANNELS as Address, token: TOKEN as Address };
 const gateway = await createGateway({ client, ...addresses, realm: "models.example", secret: SECRET });

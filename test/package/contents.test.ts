@@ -80,6 +80,15 @@ describe("the tarball", function () {
     expect(slow).to.deep.equal(["dist/chain/viemActions.js"]);
   });
 
+  it("loads pino and prom-client in subfen/service alone, and that nowhere: they are slow to load too", async () => {
+    const loading: string[] = [];
+    for (const file of files.filter((name) => name.endsWith(".js") && !name.startsWith("dist/service/"))) {
+      const imported = ts.preProcessFile(await read(file)).importedFiles.map(({ fileName }) => fileName);
+      if (imported.some((name) => /^(?:pino|prom-client)$|\/service\//.test(name))) loading.push(file);
+    }
+    expect(loading).to.deep.equal([]);
+  });
+
   it("has nothing that publint finds, suggestions included", async () => {
     const data = tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.byteLength) as ArrayBuffer;
     const { messages } = await publint({ pack: { tarball: data }, strict: true });

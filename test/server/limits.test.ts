@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+
 import { expect } from "chai";
 
 import { createMemoryLedger, type GatewayEvent, pricePerMillionTokens } from "../../sdk/src/server/index.ts";
@@ -62,6 +64,19 @@ describe("how much a gateway takes on", () => {
     expect((await first).status).to.equal(200);
     expect((await elsewhere).status).to.equal(200);
     expect((await stall.buy(channel, 2n * price, { body: "y" })).status).to.equal(200);
+  });
+
+  it("does not count a body that breaks off as the seller's failure", async () => {
+    const events: GatewayEvent[] = [];
+    stall = await openStall(world, { gateway: { observe: (event) => events.push(event) } });
+    const socket = connect(Number(new URL(stall.url).port), "127.0.0.1");
+    socket.write("POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
+    await until(() => stall.gateway.running === 1, "it is read");
+    socket.resetAndDestroy();
+    await until(() => events.length === 1, "it was answered");
+    expect(events[0]).to.include({ kind: "answered", status: 499, problem: undefined });
+    expect(stall.errors).to.deep.equal([]);
+    expect(stall.gateway.running).to.equal(0);
   });
 
   describe("when it stops", () => {

@@ -5,7 +5,17 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { approveToken, openChannel, parseYuan, type Terms } from "../../sdk/src/index.ts";
 import type { SessionPayload } from "../../sdk/src/wire/index.ts";
 import { createWorld, type World } from "./helpers.ts";
-import { openStall, price, revertedTransaction, type Stall, termsOf, transactionsOf, unmined } from "./stall.ts";
+import {
+  openStall,
+  price,
+  type Reply,
+  revertedTransaction,
+  type Stall,
+  termsOf,
+  transactionsOf,
+  unmined,
+  until,
+} from "./stall.ts";
 
 type Opening = Extract<SessionPayload, { action: "open" }>;
 const stranger = privateKeyToAccount(generatePrivateKey());
@@ -135,6 +145,30 @@ describe("opening a channel over HTTP by a transaction of the payer's", () => {
     );
     expect(reply.problem?.members).to.include({ txHash: hash });
     expect(performance.now() - start).to.be.lessThan(2000);
+  });
+
+  it("lets no more than 64 requests wait for transactions, and whose is mined passes them", async () => {
+    const mined = await opened();
+    const terms = termsOf(world);
+    const { address: contract } = world.channels;
+    await approveToken(world.payerClient, { token: world.token.address, spender: contract, amount: deposit });
+    await stall.anyChallenge();
+    const replies: Promise<Reply>[] = [];
+    await unmined(world, async () => {
+      const payload = await payloadFor(terms, await openChannel(world.payerClient, { contract, terms, deposit }));
+      let answered = 0;
+      for (let i = 0; i < 70; i++) {
+        const reply = stall.pay(payload, { source: source() });
+        void reply.then(() => answered++);
+        replies.push(reply);
+      }
+      await until(() => answered === 6, "the others are sent away");
+      expect(stall.gateway.running).to.equal(64);
+      expect((await stall.pay(mined.payload, { source: source() })).status).to.equal(204);
+    });
+    const statuses = (await Promise.all(replies)).map(({ status, problem }) => `${status} ${problem?.code}`);
+    expect(statuses.filter((status) => status === "204 undefined")).to.have.lengthOf(64);
+    expect(statuses.filter((status) => status === "409 transaction-pending")).to.have.lengthOf(6);
   });
 
   it("tells to come again while the transaction is not mined, and opens then", async () => {

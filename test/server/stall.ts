@@ -87,7 +87,7 @@ export async function openStall(
     offer?: Offer;
     gateway?: Partial<createGateway.Parameters>;
     /** How the gateway is served; by the adapter of node:http by default. */
-    serve?: (gateway: Gateway, offer: Offer, work: Work) => ReturnType<typeof serve>;
+    serve?: (gateway: Gateway, offer: Offer, work: Work) => Promise<{ url: string; close: () => Promise<void> }>;
   } = {},
 ) {
   const contract: Address = options.gateway?.contract ?? world.channels.address;

@@ -15,7 +15,7 @@ import {
   type SseFrame,
 } from "../../sdk/src/wire/index.ts";
 import { createWorld, type World } from "./helpers.ts";
-import { type Channel, openStall, price, type Stall, until } from "./stall.ts";
+import { type Channel, openStall, price, type Stall, until, watchedClient } from "./stall.ts";
 
 /** One token of an answer, as a model streams it. */
 const token = (content: string): string => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
@@ -196,6 +196,40 @@ describe("an answer that flows", () => {
     await stream.over;
     expect(stream.notes.map(({ name }) => name)).to.deep.equal(["receipt"]);
     expect(stream.receipt()).to.include({ amount: estimated + 72n });
+  });
+
+  it("ends at its next mark where the channel is closing, though more was reserved", async () => {
+    const long = '{"stream":true,"max_tokens":300}';
+    const answer = script();
+    stall.work = answer.work;
+    const stream = await openStream(stall, channel, 5000n, long);
+    answer.write(token("x").repeat(100));
+    await until(() => stream.frames.length === 100, "100 came");
+    await stall.gateway.ledger.beginClose(await stall.voucher(channel, 5001n));
+    answer.write(token("x").repeat(100));
+    await stream.over;
+    expect(stream.frames.length).to.be.within(100, 164);
+    expect(stream.receipt().amount).to.equal(BigInt(stream.frames.length) * 8n + 2n * 8n);
+  });
+
+  it("goes on, and is charged, where the chain cannot be asked meanwhile", async () => {
+    const node = watchedClient(world);
+    const own = await openStall(world, { offer, gateway: { client: node.client, recheckAfter: 0 } });
+    const bought = await own.open();
+    const answer = script();
+    own.work = answer.work;
+    const stream = await openStream(own, bought, 5000n, '{"stream":true,"max_tokens":300}');
+    node.before = () => {
+      throw new Error("the node is away");
+    };
+    answer.write(token("x").repeat(100));
+    answer.end();
+    await stream.over;
+    expect(stream.failure()).to.equal(undefined);
+    expect(stream.receipt().amount).to.equal(estimated + 800n);
+    expect(own.errors).not.to.have.lengthOf(0);
+    node.before = () => undefined;
+    await own.close();
   });
 
   it("F084: is charged for what was delivered when the buyer goes away, and the work is told", async () => {

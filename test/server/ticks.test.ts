@@ -69,6 +69,22 @@ describe("ticks", () => {
     expect(stall.worked).to.have.lengthOf(1);
   });
 
+  it("are taken for no more requests of one channel at a time than the limit", async () => {
+    const small = await openTickStall(world, conditions.ticks, { gateway: { maxHolds: 1 } });
+    const { ticks: own } = await startTicks(small, conditions.ticks);
+    const paused = small.pauseWork("done");
+    const first = small.pay(own.tick(2));
+    await paused.started;
+    const refused = await small.pay(own.tick(4), { body: "y" });
+    expect([refused.status, refused.problem?.code]).to.deep.equal([429, "too-many-holds"]);
+    expect((await small.pay(own.tick(4), { method: "HEAD" })).status).to.equal(204);
+    paused.finish();
+    expect((await first).status).to.equal(200);
+    small.work = () => new Response("next");
+    expect((await small.pay(own.tick(6), { body: "y" })).status).to.equal(200);
+    await small.close();
+  });
+
   it("F057: give the same request the same answer, and another one nothing", async () => {
     const first = await stall.pay(ticks.tick(4));
     const again = await Promise.all(Array.from({ length: 10 }, () => stall.pay(ticks.tick(4))));

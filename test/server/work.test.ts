@@ -394,6 +394,16 @@ describe("the work that is paid for", () => {
       }
     });
 
+    it("F086: carries no word of the work's about its payment", async () => {
+      const headers = { "payment-status": "released", "payment-anything": "x" };
+      const paid = await answered(() => new Response("ok", { headers }));
+      expect([...paid.headers.keys()].filter((name) => name.startsWith("payment-"))).to.deep.equal(["payment-receipt"]);
+      stall.work = () => new Response("broken", { status: 500, headers });
+      const failed = await stall.buy(channel, 2n * price, { body: "y" });
+      expect(failed.headers.get("payment-status")).to.equal("released");
+      expect(failed.headers.has("payment-anything")).to.equal(false);
+    });
+
     it("F086: carries the gateway's receipt, whatever the work wrote there", async () => {
       const reply = await answered(() => new Response("ok", { headers: { "payment-receipt": "e30" } }));
       expect(reply.receipt).to.include({ spent: price });

@@ -157,14 +157,42 @@ export class ClosedError extends SubfenError {
   }
 }
 
-/** The seller takes no ticks, or not these. */
+/** The seller takes no ticks. Nothing was signed. */
 export class TicksNotOfferedError extends SubfenError {
   override readonly name = "TicksNotOfferedError";
 
-  constructor(origin: string, status?: number) {
-    super(`${origin} does not take ticks${status === undefined ? "" : ` (status ${status})`}.`, {
+  constructor(origin: string) {
+    super(`${origin} does not take ticks.`, {
       code: "ticks-not-offered",
       metaMessages: ["Pay it by vouchers: payingFetch(...)."],
     });
+  }
+}
+
+/** The seller makes no payment depend on success. Nothing was signed. */
+export class ConditionalNotOfferedError extends SubfenError {
+  override readonly name = "ConditionalNotOfferedError";
+
+  constructor(origin: string) {
+    super(`${origin} takes no conditional payments for this.`, {
+      code: "conditional-not-offered",
+      metaMessages: [
+        "Pay it by vouchers: payingFetch(...). A failure that the seller sees itself costs nothing there either.",
+      ],
+    });
+  }
+}
+
+/** The seller did not take a statement. */
+export class StatementRefusedError extends SubfenError {
+  override readonly name = "StatementRefusedError";
+  readonly status: number;
+
+  constructor(origin: string, status: number) {
+    super(`${origin} did not take a statement (status ${status}).`, {
+      code: "statement-refused",
+      metaMessages: ["Close this fetch, which needs no consent of the seller, and make a new one."],
+    });
+    this.status = status;
   }
 }

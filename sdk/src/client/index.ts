@@ -1,4 +1,5 @@
 export type { ClosedChannel, CloseOptions } from "./closeSession.ts";
+export { type ConditionalFetch, conditionalFetch, type Delivery } from "./conditionalFetch.ts";
 export {
   createTickPayer,
   StatementNotPlannedError,

@@ -1,35 +1,19 @@
-import type { Address, Hex } from "viem";
-
 import { max, min } from "../bigints.ts";
-import { requireKnownContract } from "../chain/knownContracts.ts";
-import type { ChainClient } from "../chain/write.ts";
 import { isSubfenError } from "../errors.ts";
-import type { SigningAccount } from "../protocol/typedMessage.ts";
 import { createTurns } from "../turns.ts";
 import { formatCredential } from "../wire/credential.ts";
 import { ceilingOf, startOf } from "../wire/pricing.ts";
 import { readProblem } from "../wire/problem.ts";
-import { formatSessionPayload, type SessionPayload, type TickPayload } from "../wire/session.ts";
+import { formatSessionPayload, type TickPayload } from "../wire/session.ts";
 import { readReceipt } from "./askTotal.ts";
-import { type Call, pause, send, toCall } from "./call.ts";
-import { type ClosedChannel, closeSession, type CloseOptions } from "./closeSession.ts";
+import { type Call, pause, toCall } from "./call.ts";
+import type { ClosedChannel, CloseOptions } from "./closeSession.ts";
 import { createTickPayer, type TickPayer } from "./createTickPayer.ts";
-import { ClosedError, PriceAboveLimitError, TicksNotOfferedError, UnsafeOriginError } from "./errors.ts";
+import { ClosedError, PriceAboveLimitError, TicksNotOfferedError } from "./errors.ts";
 import { payFlow } from "./flow.ts";
-import { fund } from "./funding.ts";
-import { createPurse } from "./purse.ts";
-import {
-  type Buyer,
-  createSellerSession,
-  knownOffer,
-  type SessionOffer,
-  takeOffer,
-  toActionCall,
-} from "./sellerSession.ts";
-import { requireSafeOrigin } from "./safeOrigin.ts";
+import type { SessionOffer } from "./sellerSession.ts";
 import { sendUntilAnswered } from "./sendUntilAnswered.ts";
-import { createJournal } from "./store.ts";
-import { createWallet } from "./wallet.ts";
+import { createTill, type TillParameters } from "./till.ts";
 
 /** A `fetch` that pays one seller by ticks. */
 export type TickFetch = {
@@ -46,9 +30,6 @@ export type TickFetch = {
   close(options?: CloseOptions): Promise<ClosedChannel | undefined>;
 };
 
-/** A seller, and the channel to it. */
-type Till = { readonly channelId: Hex; readonly payer: TickPayer };
-
 /**
  * Makes a `fetch` that pays one seller by ticks of hash chains: a 32-byte value in place of a signature, for calls that come by the
  * thousand and for streams that are paid token by token. The first call opens a channel of its own; a statement over a whole chain is
@@ -64,74 +45,46 @@ type Till = { readonly channelId: Hex; readonly payer: TickPayer };
  * const response = await fetch("https://models.example/v1/chat/completions", { method: "POST", body });
  */
 export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
-  const { account, client, deposit, tickAmount, tickCount = 1_000, window = 64, maxPrice } = parameters;
-  const { trustedContracts = [], fetch: transport = fetch } = parameters;
-  const wallet = createWallet(account, client, trustedContracts);
-  const journal = createJournal(undefined, () => "");
-  const budget = { maxDeposit: deposit, committed: 0n };
-  const buyer: Buyer = { wallet, budget, transport, journal, tries: 4, recoverFrom: undefined, isInUse: () => false };
+  const { account, deposit, tickAmount, tickCount = 1_000, window = 64, maxPrice } = parameters;
+  const till = createTill(parameters);
   const inTurn = createTurns();
-  let session: ReturnType<typeof createSellerSession> | undefined;
-  let till: Till | undefined;
+  let payer: TickPayer | undefined;
   let paid = 0n;
   /** Calls that are not booked yet. */
   const running = new Set<Call>();
   let isClosed = false;
 
-  async function offerFor(call: Call): Promise<SessionOffer | Response> {
-    requireSafeOrigin(call.url);
-    session ??= createSellerSession(call.url.origin);
-    if (call.url.origin !== session.origin) throw new UnsafeOriginError(`these ticks pay ${session.origin} alone`);
-    const known = knownOffer(session, call);
-    if (known) return known;
-    const response = await send(transport, call);
-    const taken = response.status === 402 ? await takeOffer(session, call, response) : undefined;
-    if (taken) await response.body?.cancel();
-    return taken === undefined ? response : taken;
-  }
-
   /** Opens the channel, and lets the first chain stand. */
-  async function open(offer: SessionOffer, call: Call): Promise<Till> {
-    const { request } = offer;
-    const { ticks, chainId, escrowContract: contract } = request;
-    if (!session || !ticks) throw new TicksNotOfferedError(call.url.origin);
-    await wallet.requireSafe(request);
-    if (!trustedContracts.some((address) => address.toLowerCase() === ticks.condition)) {
-      await requireKnownContract(client, { address: ticks.condition, contract: "TickCondition" });
-    }
-    session.actionCall ??= toActionCall(call.method, call.url);
-    while (!session.purse)
-      await fund(session, { ...offer, request: { ...request, suggestedDeposit: deposit } }, deposit, buyer);
-    const { channelId } = session.purse;
-    const limits = { deposit: session.purse.deposit, mostLiability: session.purse.deposit };
-    const chain = {
-      condition: ticks.condition,
+  async function open(offer: SessionOffer, call: Call): Promise<TickPayer> {
+    const { ticks, chainId, escrowContract: contract } = offer.request;
+    if (!ticks) throw new TicksNotOfferedError(call.url.origin);
+    const { condition } = ticks;
+    const { channelId, deposit: locked } = await till.open(offer, call, { TickCondition: condition });
+    const opened = createTickPayer({
+      account,
+      contract,
+      chainId,
+      channelId,
+      condition,
       tickAmount,
+      deposit: locked,
+      mostLiability: locked,
       tickCount: Math.min(tickCount, Number(deposit / tickAmount)),
-    };
-    const risk = { window: Math.min(window, ticks.window) };
-    const payer = createTickPayer({ account, contract, chainId, channelId, ...limits, ...chain, ...risk });
-    await give(await payer.renew(), offer, call);
-    return { channelId, payer };
-  }
-
-  /** Gives the seller something that asks for no work. */
-  async function give(payload: SessionPayload, { challenge }: SessionOffer, { url, signal }: Call): Promise<void> {
-    const credential = formatCredential({ challenge, payload: formatSessionPayload(payload) });
-    const head = { ...toActionCall("HEAD", url), idempotencyKey: crypto.randomUUID(), signal };
-    const response = await send(transport, head, credential);
-    if (!response.ok) throw new TicksNotOfferedError(url.origin, response.status);
+      window: Math.min(window, ticks.window),
+    });
+    await till.give(await opened.renew(), offer, call);
+    return opened;
   }
 
   /** Shows a tick over so much; where the chain is used up and nothing runs, another one is begun. */
-  function show({ payer }: Till, amount: bigint, offer: SessionOffer, call: Call): Promise<TickPayload> {
+  function show(own: TickPayer, amount: bigint, offer: SessionOffer, call: Call): Promise<TickPayload> {
     return inTurn(async () => {
       try {
-        return await payer.begin(amount);
+        return await own.begin(amount);
       } catch (error) {
         if (!isSubfenError(error, "ticks-used-up") || running.size > 1) throw error;
-        await give(await payer.renew(), offer, call);
-        return payer.begin(amount);
+        await till.give(await own.renew(), offer, call);
+        return own.begin(amount);
       }
     });
   }
@@ -141,8 +94,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
     const { pricing, amount } = offer.request;
     const [start, ceiling] = pricing ? [startOf(pricing, body), ceilingOf(pricing, body)] : [amount, amount];
     if (ceiling > maxPrice) throw new PriceAboveLimitError(ceiling, maxPrice, call.url.origin);
-    till = await inTurn(async () => till ?? open(offer, call));
-    const own = till;
+    const own = await inTurn(async () => (payer ??= await open(offer, call)));
     const first = await show(own, start, offer, call);
     /** What was shown and is not booked. */
     const shown = [{ tick: first, ceiling: start }];
@@ -152,7 +104,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
     function book(charge: bigint): void {
       let rest = max(charge - booked, 0n);
       for (const { tick, ceiling: most } of shown) {
-        own.payer.end(tick, min(rest, most));
+        own.end(tick, min(rest, most));
         rest -= min(rest, most);
       }
       paid += charge - rest;
@@ -162,7 +114,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
     /** What has come is worth these ticks: they are no longer at risk. */
     function confirm(measured: bigint): void {
       for (let [next] = shown; next && shown.length > 1 && booked + next.ceiling <= measured; [next] = shown) {
-        own.payer.end(next.tick, next.ceiling);
+        own.end(next.tick, next.ceiling);
         booked += next.ceiling;
         shown.shift();
       }
@@ -172,7 +124,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
     const credential = formatCredential({ challenge: offer.challenge, payload: formatSessionPayload(first) });
     let response: Response;
     try {
-      response = await sendUntilAnswered(call, credential, buyer);
+      response = await sendUntilAnswered(call, credential, till.buyer);
     } catch (error) {
       // Whether it was served is not known: it counts as what it may have cost.
       book(start);
@@ -189,7 +141,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
         async raise(more, measured) {
           confirm(measured);
           if (more > 0n) shown.push({ tick: await show(own, more, offer, call), ceiling: more });
-          await give(shown.at(-1)?.tick ?? first, offer, call);
+          await till.give(shown.at(-1)?.tick ?? first, offer, call);
         },
         onEnd: async (last) => book(last?.amount ?? worth()),
       });
@@ -202,7 +154,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
 
   async function fetchByTicks(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
     const call = await toCall(input, init);
-    const offer = await offerFor(call);
+    const offer = await till.offerFor(call);
     if (offer instanceof Response) return offer;
     // Closing may have begun while the price was asked; nothing is awaited between this and the count.
     if (isClosed) throw new ClosedError();
@@ -216,25 +168,11 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
     }
   }
 
-  /** What ticks have paid goes into a voucher, by which the accounts of the channel go on. */
   async function close(options: CloseOptions = {}): Promise<ClosedChannel | undefined> {
     isClosed = true;
     while (running.size > 0) await pause(20, options.signal);
-    const offer = session && [...session.offers.values()].at(-1);
-    if (session?.purse && session.actionCall && till && offer) {
-      const { channelId, terms, deposit: locked } = session.purse;
-      const folded = await till.payer.fold("voucher");
-      // Where it does not arrive, the channel is closed over the chain.
-      await give(folded, offer, session.actionCall).catch(() => undefined);
-      session.purse = createPurse({
-        channelId,
-        terms,
-        deposit: locked,
-        charged: paid,
-        signed: folded.cumulativeAmount,
-      });
-    }
-    return session && (await closeSession(session, buyer, options))[0];
+    const own = payer;
+    return own && till.close(() => own.fold("voucher"), paid, options);
   }
 
   const paying = Object.assign(fetchByTicks, { close });
@@ -242,13 +180,7 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
 }
 
 export declare namespace tickFetch {
-  type Parameters = {
-    /** Who pays: signs statements and authorizations. A viem account, or anything that signs typed data. */
-    account: SigningAccount;
-    /** Reads the chain. */
-    client: ChainClient;
-    /** Base units to lock in the channel: the most that may be spent. */
-    deposit: bigint;
+  type Parameters = TillParameters & {
     /** Base units that one tick pays: of a stream, what a token costs. */
     tickAmount: bigint;
     /** Ticks of one chain, from 1 to 10,000; 1,000 by default. */
@@ -257,9 +189,5 @@ export declare namespace tickFetch {
     window?: number | undefined;
     /** Base units that one call may cost. */
     maxPrice: bigint;
-    /** Contracts to use although their code is not known to this package. */
-    trustedContracts?: readonly Address[] | undefined;
-    /** The `fetch` below; the global one by default. */
-    fetch?: typeof fetch | undefined;
   };
 }

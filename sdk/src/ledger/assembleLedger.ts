@@ -155,17 +155,20 @@ export function assembleLedger(parameters: {
     },
 
     async *channels(filter = {}) {
+      const { unsettled = false, after } = filter;
+      if (after !== undefined) assertIds({ after });
       requireOpen();
-      for (const row of store.channels({ unsettled: filter.unsettled ?? false })) {
+      for (const row of store.channels({ unsettled, after })) {
         yield row;
         requireOpen();
       }
     },
 
-    async *holds(channelId) {
+    async *holds(channelId, filter = {}) {
       assertIds({ channelId });
+      if (filter.after !== undefined) assertAmounts({ after: filter.after });
       requireOpen();
-      for (const purchase of store.purchases(channelId)) {
+      for (const purchase of store.purchases(channelId, filter)) {
         yield purchase;
         requireOpen();
       }

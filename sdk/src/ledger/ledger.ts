@@ -355,14 +355,17 @@ export type Ledger = ChargeLedger & {
    * Lists channels in the order they were added. No lock is held between two of them.
    *
    * @param filter.unsettled - Only those where something was captured that is not settled and still can be.
+   * @param filter.after - Only those added after this channel; none where it was never added.
    */
-  channels(filter?: { unsettled?: boolean }): AsyncIterable<ChannelRecord>;
+  channels(filter?: { unsettled?: boolean; after?: Hex | undefined }): AsyncIterable<ChannelRecord>;
 
   /**
    * Lists what the statements of a channel have bought, by rising cumulative amount: the proof of what was spent. Kept
    * until the channel can no longer be claimed.
+   *
+   * @param filter.after - Only those above this cumulative amount.
    */
-  holds(channelId: Hex): AsyncIterable<Purchase>;
+  holds(channelId: Hex, filter?: { after?: bigint | undefined }): AsyncIterable<Purchase>;
 
   /**
    * Remembers a transaction before it is sent. Under the account and nonce of an earlier one it replaces that, and the

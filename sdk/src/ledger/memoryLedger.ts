@@ -73,9 +73,11 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
         });
       }
     },
-    *channels({ unsettled }) {
-      for (const { row } of entries.values()) {
-        if (!unsettled || (row.firstUnsettledAt !== undefined && !row.finalized)) yield row;
+    *channels({ unsettled, after }) {
+      let isPast = after === undefined;
+      for (const [channelId, { row }] of entries) {
+        if (!isPast) isPast = channelId === after;
+        else if (!unsettled || (row.firstUnsettledAt !== undefined && !row.finalized)) yield row;
       }
     },
 
@@ -94,9 +96,11 @@ function createMemoryStore({ keep, keepBytes }: { keep: number; keepBytes: numbe
       if (purchase.idempotencyKey !== undefined) keys.set(purchase.idempotencyKey, purchase.cumulativeAmount);
     },
     isOwn: () => true,
-    *purchases(channelId) {
+    *purchases(channelId, { after = -1n } = {}) {
       const all = [...(entries.get(channelId)?.purchases.values() ?? [])];
-      yield* all.sort((a, b) => (a.cumulativeAmount < b.cumulativeAmount ? -1 : 1));
+      yield* all
+        .filter(({ cumulativeAmount }) => cumulativeAmount > after)
+        .sort((a, b) => (a.cumulativeAmount < b.cumulativeAmount ? -1 : 1));
     },
     firstCaptureAbove(channelId, settled) {
       let first: Purchase | undefined;

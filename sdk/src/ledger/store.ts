@@ -18,7 +18,7 @@ export type Store = ChargeStore & {
   channel(channelId: Hex): ChannelRecord | undefined;
   putChannel(row: ChannelRecord): void;
   /** In the order they were added. */
-  channels(filter: { unsettled: boolean }): Iterable<ChannelRecord>;
+  channels(filter: { unsettled: boolean; after?: Hex | undefined }): Iterable<ChannelRecord>;
 
   /** A payment that was dropped, for good. */
   dropped(channelId: Hex, ref: Hex): DroppedPayment | undefined;
@@ -32,7 +32,7 @@ export type Store = ChargeStore & {
   /** Whether this instance made the hold. */
   isOwn(ref: StatementRef): boolean;
   /** By rising cumulative amount. */
-  purchases(channelId: Hex): Iterable<Purchase>;
+  purchases(channelId: Hex, filter?: { after?: bigint | undefined }): Iterable<Purchase>;
   /** When the first capture was made that brought `spent` above this amount. */
   firstCaptureAbove(channelId: Hex, settled: bigint): number | undefined;
 

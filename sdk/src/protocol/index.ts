@@ -42,6 +42,7 @@ export { createTickChain, type TickChain } from "./conditions/tickChain.ts";
 export { type TickCondition, ticks } from "./conditions/ticks.ts";
 export { verifyTick } from "./conditions/verifyTick.ts";
 export { channelsDomain, type ChannelsLocation, type Domain, hashDomain } from "./domain.ts";
+export { type Contradiction, findContradictions, type SignedReceipt } from "./findContradictions.ts";
 export { hashReceipt, type Receipt, receiptType, signReceipt, verifyReceipt } from "./receipt.ts";
 export {
   hashReceiveWithAuthorization,

@@ -25,8 +25,18 @@ const window = 60_000;
 export function createChannelStatus(seller: Seller): (request: Request) => Promise<Response | undefined> {
   const { ledger, contract, chainId, now } = seller;
   const startedAt = BigInt(now());
-  /** By channel, the time of the last question. Only signers of known channels get into it. */
+  /** By channel, the time of the last question, the longest ago asked first. Only signers of known channels get into it. */
   const last = new Map<Hex, bigint>();
+
+  /** A question that is too old to be asked again need not be known. */
+  function note(channelId: Hex, timestamp: bigint, clock: bigint): void {
+    for (const [old, time] of last) {
+      if (time > clock - BigInt(window)) break;
+      last.delete(old);
+    }
+    last.delete(channelId);
+    last.set(channelId, timestamp);
+  }
 
   async function answer(request: Request, channelId: Hex): Promise<Response> {
     const asked = parseStatusAuthorization(request.headers.get("authorization"));
@@ -43,7 +53,7 @@ export function createChannelStatus(seller: Seller): (request: Request) => Promi
     const isSigned = await verifyStatusRequest({ contract, chainId, channelId, timestamp, signature, signer });
     if (!channel || !isSigned) return unknown();
     if (timestamp <= (last.get(channelId) ?? -1n)) return stale();
-    last.set(channelId, timestamp);
+    note(channelId, timestamp, clock);
     const { accepted: acceptedCumulative, signature: statement, spent, held } = channel;
     const payments = channel.isConditional ? channel.payments : undefined;
     const status = { channelId, acceptedCumulative, signature: statement, spent, held, payments };

@@ -1,7 +1,7 @@
 import type { Address, Hex, TransactionReceipt } from "viem";
 import { isAddressEqual } from "viem/utils";
 
-import { waitForTransactionReceipt } from "../chain/actions.ts";
+import { getTransactionReceipt, waitForTransactionReceipt } from "../chain/actions.ts";
 import { openChannelWithAuthorization, topUpChannelWithAuthorization } from "../chain/fundChannel.ts";
 import { ContractRefusedError, TransactionRevertedError } from "../chain/errors.ts";
 import type { ChainClient } from "../chain/write.ts";
@@ -27,6 +27,9 @@ type TopUpPayload = Extract<SessionPayload, { action: "topUp" }>;
 /** How long an authorization must still be good when the seller sends it, in seconds. */
 const margin = 10n;
 
+/** Requests that may wait at a time for transactions of payers: anybody can name one that never comes. */
+const mostWaiting = 64;
+
 /** The part of a gateway that lets channels be opened and topped up. */
 export type Funding = {
   /** Verifies an opening, sends it where the seller does, and adds the channel to the ledger. */
@@ -42,6 +45,7 @@ export type Funding = {
 export function createFunding(seller: Seller, options: { maxRelaysPerHour: number }): Funding {
   const limit = createRelayLimit(options.maxRelaysPerHour, seller.now);
   const running = new Map<string, Promise<Hex | undefined>>();
+  let waiting = 0;
 
   /** Lets concurrent copies of one credential share one outcome. */
   function once(key: string, send: () => Promise<Hex | undefined>): Promise<Hex | undefined> {
@@ -52,12 +56,30 @@ export function createFunding(seller: Seller, options: { maxRelaysPerHour: numbe
     return promise;
   }
 
+  /** Counts those who wait for a payer's transaction; one that is mined keeps nobody waiting. */
+  async function inLine<result>(funding: OpenPayload["funding"], run: () => Promise<result>): Promise<result> {
+    if (funding.type !== "hash") return run();
+    const { hash } = funding;
+    if (waiting >= mostWaiting) {
+      await getTransactionReceipt(seller.client, { hash }).catch(() => {
+        throw toPending(hash);
+      });
+    }
+    waiting++;
+    try {
+      return await run();
+    } finally {
+      waiting--;
+    }
+  }
+
   async function requireReceipt(hash: Hex): Promise<TransactionReceipt> {
-    const { client, confirmations, transactionTimeout: timeout } = seller;
-    const receipt = await waitForTransactionReceipt(client, { hash, confirmations, timeout }).catch(
+    const { client, confirmations, transactionTimeout } = seller;
+    // By a signal, since viem's own timeout may leave it asking for ever.
+    const time = { timeout: 0, signal: AbortSignal.timeout(transactionTimeout) };
+    const receipt = await waitForTransactionReceipt(client, { hash, confirmations, ...time }).catch(
       (cause: unknown) => {
-        const detail = "The transaction is not confirmed yet. Send the same credential again when it is.";
-        throw new ProblemError("transaction-pending", detail, { txHash: hash }, cause);
+        throw toPending(hash, cause);
       },
     );
     if (receipt.status === "success") return receipt;
@@ -160,7 +182,9 @@ export function createFunding(seller: Seller, options: { maxRelaysPerHour: numbe
       // Before the transaction rather than after it: a bad voucher must not cost the seller gas.
       requireStatement(seller, terms, payload);
       const known = await seller.ledger.getChannel(channelId);
-      const txHash = known ? undefined : await once(channelId, () => sendOpening(terms, channelId, payload));
+      const txHash = known
+        ? undefined
+        : await inLine(funding, () => once(channelId, () => sendOpening(terms, channelId, payload)));
 
       const chain = await readChain(seller, channelId);
       if (!isOpen(chain)) throw new ProblemError("channel-not-found", "The channel is not open.", { channelId });
@@ -175,15 +199,20 @@ export function createFunding(seller: Seller, options: { maxRelaysPerHour: numbe
     },
 
     async topUp(payload) {
-      const { channelId } = payload;
+      const { channelId, funding } = payload;
       const known = await seller.ledger.getChannel(channelId);
       if (!known) throw new ProblemError("channel-not-found", "The seller does not know this channel.", { channelId });
-      const key = payload.funding.type === "hash" ? payload.funding.hash : payload.funding.authorization.nonce;
-      const txHash = await once(`${channelId} ${key}`, () => sendTopUp(known, payload));
+      const key = funding.type === "hash" ? funding.hash : funding.authorization.nonce;
+      const txHash = await inLine(funding, () => once(`${channelId} ${key}`, () => sendTopUp(known, payload)));
       const channel = await seller.ledger.updateChain(channelId, await readChain(seller, channelId));
       return { channel: channel ?? known, txHash };
     },
   };
+}
+
+function toPending(txHash: Hex, cause?: unknown): ProblemError {
+  const detail = "The transaction is not confirmed yet. Send the same credential again when it is.";
+  return new ProblemError("transaction-pending", detail, { txHash }, cause);
 }
 
 function isOpen({ deposit, unconfirmed }: SeenChannel): boolean {

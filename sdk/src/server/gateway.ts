@@ -7,6 +7,8 @@ import { createChallenger } from "./challenger.ts";
 import { createChannelStatus } from "./channelStatus.ts";
 import { createChargeScheme } from "./chargeScheme.ts";
 import type { GatewayProof } from "./conditions.ts";
+import { createFaultFinder, type GatewayFault } from "./faults.ts";
+import { receiptAmount } from "./gatewayEvent.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
 import { type Price, startingPrice, type WorkMeter } from "./price.ts";
@@ -93,6 +95,13 @@ export type Gateway = {
   /** Whether it takes no new requests. */
   readonly isStopping: boolean;
   /**
+   * Looks for what keeps it from selling now: writes to the ledger, and asks the node which chain it is on. What does
+   * not answer within 3 s counts as a fault.
+   *
+   * @returns The faults; none where it can sell. This never rejects.
+   */
+  faults(): Promise<GatewayFault[]>;
+  /**
    * Ends it without losing anything: new requests are refused (503, `shutting-down`), what runs is waited for and after a
    * time ended, streams charged for what they delivered. Then it closes. Stop the server afterwards.
    *
@@ -145,6 +154,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       : []),
   ];
   const channelStatus = createChannelStatus(seller);
+  const findFaults = createFaultFinder(seller);
 
   /** The ways to pay for this that the client takes. */
   function challengesFor(offer: Offer, amount: bigint, asked: { request: Request; body: Uint8Array }): Challenge[] {
@@ -181,7 +191,12 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       const detail = `The credential has ${length} characters, above the limit of ${maxCredential}.`;
       return problemResponse("headers-too-large", detail, { members: { length, most: maxCredential } });
     }
-    const body = await readBody(request, maxBody);
+    const body = await readBody(request, maxBody).catch((error: unknown) => {
+      if (request.signal.aborted) return "gone" as const;
+      throw error;
+    });
+    // Nobody is there to read it, and nothing has failed.
+    if (body === "gone") return new Response(null, { status: 499 });
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
     const start = (): bigint =>
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
@@ -220,8 +235,10 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     observe?.({
       kind: "answered",
       method: request.method,
+      path: new URL(request.url).pathname,
       status: response.status,
       problem: problemOf(response),
+      amount: receiptAmount(response),
       milliseconds: performance.now() - began,
     });
     // Whether a page of another origin may ask at all is the seller's to say; if it may, it must be able to pay.
@@ -245,6 +262,10 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     },
     get isStopping() {
       return workload.isStopping;
+    },
+    async faults() {
+      const found = await findFaults();
+      return workload.isStopping ? ["stopping", ...found] : found;
     },
     async stop({ timeout = 30_000 } = {}) {
       await workload.stop(timeout);

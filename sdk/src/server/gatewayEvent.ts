@@ -1,6 +1,8 @@
 import type { Hex } from "viem";
 
 import type { Ledger } from "../ledger/ledger.ts";
+import { parseBaseUnits } from "../protocol/amounts.ts";
+import { decodeJsonObject } from "../wire/encoding.ts";
 import type { ProblemCode } from "../wire/problem.ts";
 
 /** What a gateway tells whoever watches it. Amounts in base units. */
@@ -9,9 +11,13 @@ export type GatewayEvent =
   | {
       readonly kind: "answered";
       readonly method: string;
+      /** Without the query, which may hold what nobody else is to read. */
+      readonly path: string;
       readonly status: number;
       /** Which problem the answer tells of. */
       readonly problem: ProblemCode | undefined;
+      /** What its receipt is over, where it has one and does not flow. An answer that is repeated repeats its receipt. */
+      readonly amount: bigint | undefined;
       readonly milliseconds: number;
     }
   | { readonly kind: "opened"; readonly channelId: Hex; readonly deposit: bigint }
@@ -68,4 +74,16 @@ export function observeLedger(ledger: Ledger, observe: (event: GatewayEvent) => 
       return saved;
     },
   };
+}
+
+/** @returns Base units that an answer's receipt is over, or `undefined` where it has none or tells it at its end. */
+export function receiptAmount({ headers }: Response): bigint | undefined {
+  const receipt = headers.get("payment-receipt");
+  if (receipt === null) return undefined;
+  try {
+    const { amount, isPending } = decodeJsonObject(receipt, "receipt");
+    return typeof amount === "string" && !isPending ? parseBaseUnits(amount) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -4,6 +4,7 @@ export { type Challenger, createChallenger, InvalidRealmError, WeakSecretError }
 export { createFastAccount, type FastAccount } from "./fastAccount.ts";
 export type { ConditionalOptions, GatewayProof, TickOptions } from "./conditions.ts";
 export { forwardTo, UpstreamRefusedError } from "./forwardTo.ts";
+export type { GatewayFault } from "./faults.ts";
 export { createGateway, type Gateway, type Offer, type Work } from "./gateway.ts";
 export type { GatewayEvent } from "./gatewayEvent.ts";
 export type { ChargeOptions, GatewayParameters } from "./gatewayParameters.ts";

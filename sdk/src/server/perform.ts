@@ -126,7 +126,7 @@ export async function perform(
 function unpaid({ status, headers }: Response, body: Uint8Array): Response {
   const isBodyless = nullBodyStatuses.has(status);
   const response = new Response(isBodyless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
-  response.headers.delete("payment-receipt");
+  for (const name of [...response.headers.keys()]) if (name.startsWith("payment-")) response.headers.delete(name);
   return response;
 }
 
@@ -184,14 +184,14 @@ export function paidHeaders(given: Iterable<readonly [string, string]>, receipt:
 }
 
 function fillPaid(headers: Headers, given: Iterable<readonly [string, string]>, receipt: string): void {
-  for (const [name, value] of given) if (!notHandedOn.test(name)) headers.append(name, value);
+  for (const [name, value] of given) if (!notTheirs.test(name)) headers.append(name, value);
   headers.set("payment-receipt", receipt);
   headers.set("cache-control", privateCaching(headers.get("cache-control")));
 }
 
-/** Headers that shared caches obey before `Cache-Control`, and those of the connection that an upstream answered on. */
-const notHandedOn =
-  /cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^connection$|^keep-alive$|^transfer-encoding$/;
+/** What is the gateway's to say, what shared caches obey before `Cache-Control`, and what is of an upstream's connection. */
+const notTheirs =
+  /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^connection$|^keep-alive$|^transfer-encoding$/;
 
 function privateCaching(current: string | null): string {
   if (current === null) return "private";

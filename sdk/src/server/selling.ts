@@ -21,6 +21,7 @@ import { ProblemError, requireStatement, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
 import type { TickAccounts } from "./ticks/tickAccounts.ts";
 import { withTrailers } from "./trailers.ts";
+import { whileHeld } from "./whileHeld.ts";
 import type { Workload } from "./workload.ts";
 
 /** The part of a gateway that does work for statements. */
@@ -91,8 +92,8 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       unitsPerMark: pricing.unit === "byte" ? pricing.window : 64,
 
       async advance(delivered, wanted) {
-        // The payer may have asked the chain to close.
-        await channels.read(channelId);
+        // The payer may have asked the chain to close. Where that cannot be asked now, what flows goes on.
+        await channels.read(channelId).catch(report);
         const { channel, hold } = await ledger.advance({ channelId, cumulativeAmount, delivered, amount: wanted });
         const missing = max(wanted - hold.amount, 0n);
         if (missing === 0n) waitingSince = undefined;
@@ -194,26 +195,8 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       return acknowledge(challenge.id, accepted.channel);
     }
 
-    const leave = workload.hold(channelId);
-    let isFlowing = false;
-    try {
-      return await buy(
-        exchange,
-        statement,
-        (step) => accept(known, statement, conditional, step),
-        stated,
-        (stream) => {
-          isFlowing = true;
-          const end = (): void => {
-            stream.end();
-            leave();
-          };
-          return { ...stream, end };
-        },
-      );
-    } finally {
-      if (!isFlowing) leave();
-    }
+    const take = (step: () => Promise<HoldResult>) => accept(known, statement, conditional, step);
+    return whileHeld(workload, channelId, (keep) => buy(exchange, statement, take, stated, keep));
   }
 
   /** Holds, works, captures or releases. */

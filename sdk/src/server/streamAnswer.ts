@@ -78,8 +78,9 @@ export function streamAnswer(
         const wanted = min(cost + account.window, account.ceiling);
         const advanced = await account.advance(delivered, wanted);
         ({ reserved } = advanced);
-        if (cost <= reserved) break;
+        // Whoever wants the channel closed waits for this.
         if (advanced.isEnding) return;
+        if (cost <= reserved) break;
         if (isEventStream && !isAsked) yield note("need-voucher", advanced.need);
         isAsked = true;
         if (!(await account.more(left))) return;

@@ -27,6 +27,8 @@ export async function openShop(
   options: {
     world?: World;
     price?: Price;
+    /** Whether work may be paid conditionally. */
+    conditional?: boolean;
     suggestedDeposit?: bigint;
     gateway?: Partial<createGateway.Parameters>;
     client?: Partial<payingFetch.Parameters>;
@@ -52,7 +54,8 @@ export async function openShop(
     /** Stands between the buyer and the gateway; replace it. */
     between: ((request, next) => next(request)) as (request: Request, next: Handler) => Promise<Response>,
   };
-  const sell = gateway.protect({ price: options.price ?? pricePerRequest(price) }, async (request, meter) => {
+  const offer = { price: options.price ?? pricePerRequest(price), conditional: options.conditional };
+  const sell = gateway.protect(offer, async (request, meter) => {
     const body = await request.clone().text();
     worked.push(body);
     return shop.work(request, meter);

@@ -98,6 +98,35 @@ export function describeChannels(bench: Bench): void {
       expect(listed).to.deep.equal([channelId, other]);
     });
 
+    it("lists them page by page: those after one, none after one that was never added", async () => {
+      await start();
+      await add(other, open, 0n);
+      await hold(10n);
+      const after = async (id: Hex): Promise<Hex[]> => {
+        const listed: Hex[] = [];
+        for await (const record of bench.ledger.channels({ after: id })) listed.push(record.channelId);
+        return listed;
+      };
+      expect(await after(channelId)).to.deep.equal([other]);
+      expect(await after(other)).to.deep.equal([]);
+      expect(await after(`0x${"9".repeat(64)}`)).to.deep.equal([]);
+    });
+
+    it("lists what was bought page by page: what is above an amount", async () => {
+      await start();
+      for (const amount of [10n, 25n, 300n]) await hold(amount, { number: Number(amount) });
+      const above = async (after: bigint): Promise<bigint[]> => {
+        const listed: bigint[] = [];
+        for await (const { cumulativeAmount } of bench.ledger.holds(channelId, { after }))
+          listed.push(cumulativeAmount);
+        return listed;
+      };
+      expect(await above(0n)).to.deep.equal([10n, 25n, 300n]);
+      expect(await above(10n)).to.deep.equal([25n, 300n]);
+      expect(await above(299n)).to.deep.equal([300n]);
+      expect(await above(300n)).to.deep.equal([]);
+    });
+
     it("keeps them apart", async () => {
       await start();
       await add(other, open, 0n);

@@ -231,8 +231,10 @@ export function createSqliteStore(
       added.id = Number(sql.addChannel.run(...values).lastInsertRowid);
       known.set(row.channelId, added);
     },
-    *channels({ unsettled }) {
-      for (let last = 0; ;) {
+    *channels({ unsettled, after }) {
+      const from = after === undefined ? { id: 0 } : find(after);
+      if (!from) return;
+      for (let last = from.id; ;) {
         const rows = (unsettled ? sql.unsettled : sql.channels).all(last) as ChannelColumns[];
         for (const columns of rows) {
           const { id, row } = toEntry(columns);
@@ -285,10 +287,10 @@ export function createSqliteStore(
       if (holds?.has(cumulativeAmount)) return true;
       return sql.isOwn.get(id, encodeAmount(cumulativeAmount), instances.own) !== undefined;
     },
-    *purchases(channelId) {
+    *purchases(channelId, { after } = {}) {
       const entry = find(channelId);
       if (!entry) return;
-      for (let last: Uint8Array = new Uint8Array(0); ;) {
+      for (let last = after === undefined ? new Uint8Array(0) : encodeAmount(after); ;) {
         const rows = sql.purchases.all(entry.id, last) as PurchaseColumns[];
         for (const columns of rows) {
           last = columns.statement;

@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import { min } from "../../bigints.ts";
 import type { TickPayload } from "../../wire/session.ts";
 import type { ChannelSignal } from "../channelSignal.ts";
-import { perform, withReceipt } from "../perform.ts";
+import { perform, withReceipt, type WorkStream } from "../perform.ts";
 import { startingPrice } from "../price.ts";
 import type { Receipts } from "../receipts.ts";
 import { hashRequest } from "../requestBody.ts";
 import type { Exchange } from "../scheme.ts";
 import { ProblemError } from "../seller.ts";
 import type { Selling } from "../selling.ts";
+import { whileHeld } from "../whileHeld.ts";
 import type { Workload } from "../workload.ts";
 import type { TickAccounts } from "./tickAccounts.ts";
 import type { TickRequest } from "./tickHolds.ts";
@@ -40,9 +41,12 @@ export function createTickSelling(options: {
     return selling.acknowledge(exchange.challenge.id, account.channel());
   }
 
-  return async (exchange, tick) => {
+  async function sell(
+    exchange: Exchange,
+    tick: TickPayload,
+    keep: (stream: WorkStream) => WorkStream,
+  ): Promise<Response> {
     const { request, body, offer, work, challenge } = exchange;
-    if (request.method === "HEAD") return add(exchange, tick);
     const ceiling = offer.price.ceiling(body);
     const asked = toTickRequest(exchange, startingPrice(offer.price, body));
     const { account, result: hold } = await ticks.take(tick.channelId, tick.ref, (opened) => {
@@ -76,7 +80,7 @@ export function createTickSelling(options: {
       case "stream": {
         const cumulativeAmount = await ticks.use(account, () => account.handOver(hold));
         const own = { channelId: tick.channelId, cumulativeAmount };
-        return selling.flow(exchange, own, outcome.stream, account.channel(), asked.amount);
+        return selling.flow(exchange, own, keep(outcome.stream), account.channel(), asked.amount);
       }
       case "answer": {
         const { answer } = outcome;
@@ -85,6 +89,11 @@ export function createTickSelling(options: {
         return withReceipt(answer, receipts.ofTick(challenge.id, channel, hold.captured));
       }
     }
+  }
+
+  return async (exchange, tick) => {
+    if (exchange.request.method === "HEAD") return add(exchange, tick);
+    return whileHeld(workload, tick.channelId, (keep) => sell(exchange, tick, keep));
   };
 }
 
