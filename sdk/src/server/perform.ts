@@ -126,7 +126,7 @@ export async function perform(
 function unpaid({ status, headers }: Response, body: Uint8Array): Response {
   const isBodyless = nullBodyStatuses.has(status);
   const response = new Response(isBodyless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
-  for (const name of [...response.headers.keys()]) if (name.startsWith("payment-")) response.headers.delete(name);
+  for (const name of headers.keys()) if (name.startsWith("payment-")) response.headers.delete(name);
   return response;
 }
 
