@@ -27,6 +27,17 @@ describe("how much a gateway takes on", () => {
     expect(fits.problem?.code).to.equal("malformed-credential");
   });
 
+  it("is no body that does not end in time", async () => {
+    stall = await openStall(world, { gateway: { bodyTimeout: 50 } });
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(3)) });
+    const init = { method: "POST", body, duplex: "half" } as RequestInit;
+    const response = await fetch(`${stall.url}/work`, init);
+    expect(response.status).to.equal(408);
+    expect(await response.json()).to.include({ code: "body-too-slow", most: 50 });
+    await until(() => stall.gateway.running === 0, "its place is free");
+    expect((await stall.ask()).status).to.equal(402);
+  });
+
   it("is no more requests at a time than the limit, paid or not", async () => {
     stall = await openStall(world, { gateway: { maxRunning: 2 } });
     channel = await stall.open();
