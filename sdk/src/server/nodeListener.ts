@@ -84,20 +84,20 @@ function leaving(outgoing: ServerResponse): AbortController {
   return controller;
 }
 
-function toRequest(incoming: IncomingMessage, controller: AbortController): Request {
+function toRequest(incoming: IncomingMessage, left: AbortController): Request {
   const { method = "GET" } = incoming;
   const hasBody = method !== "GET" && method !== "HEAD";
   const request = new Request(toAddress(incoming), {
     method,
-    signal: controller.signal,
-    ...(hasBody ? { body: toBody(incoming), duplex: "half" } : {}),
+    signal: left.signal,
+    ...(hasBody ? { body: toBody(incoming, left), duplex: "half" } : {}),
   } as RequestInit);
   // Not in a list of their own, which would be copied.
   const { rawHeaders } = incoming;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     request.headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
   }
-  return withController(request, controller);
+  return withController(request, left);
 }
 
 function toAddress({ headers, url = "/" }: IncomingMessage): string {
@@ -116,12 +116,17 @@ const plainHost = /^[a-z0-9.-]+(?::[0-9]+)?$/i;
 const plainPath = /^\/(?!\/)[\w\-./~%=&?]*$/;
 
 /** What the handler does not want of a body is thrown away, not the connection: the caller is to read the answer. */
-function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+function toBody(incoming: IncomingMessage, left: AbortController): ReadableStream<Uint8Array> {
   const chunks = incoming.iterator({ destroyOnReturn: false });
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = (await chunks.next()) as IteratorResult<Uint8Array>;
+        const next = chunks.next().catch((error: unknown) => {
+          // The answer to a request that was sent behind another one is not closed when the caller goes away.
+          left.abort();
+          throw error;
+        });
+        const { done, value } = (await next) as IteratorResult<Uint8Array>;
         if (done) controller.close();
         else controller.enqueue(value);
       },
