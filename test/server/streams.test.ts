@@ -281,6 +281,33 @@ describe("an answer that flows", () => {
     await brief.close();
   });
 
+  for (const [name, workTimeout, isLeft] of [
+    ["its time is up", 150, false],
+    ["its buyer has gone", 60_000, true],
+  ] as const) {
+    it(`F084: is charged once ${name}, though nobody reads on`, async () => {
+      const brief = await openStall(world, { offer, gateway: { workTimeout } });
+      const own = await brief.open();
+      const answer = script();
+      const leave = new AbortController();
+      const authorization = await brief.credential(await brief.voucher(own, ceiling));
+      const asked = { method: "POST", body, headers: { authorization }, signal: leave.signal };
+      const response = await brief.gateway.charge(new Request(`${brief.url}/work`, asked), offer, answer.work);
+      const reader = response.body!.getReader();
+      answer.write(token("x"));
+      await reader.read();
+      if (isLeft) leave.abort();
+      await until(() => brief.gateway.running === 0, "it is over");
+      expect(await brief.record(own)).to.include({ spent: estimated + 8n, held: 0n });
+      expect(answer.seen.aborted).to.equal(true);
+      if (!isLeft) expect(new TextDecoder().decode((await reader.read()).value)).to.contain("payment-receipt");
+      await reader.cancel();
+      expect(await brief.record(own)).to.include({ spent: estimated + 8n, held: 0n });
+      expect(brief.errors).to.deep.equal([]);
+      await brief.close();
+    });
+  }
+
   it("marks what was delivered every 64 units, for the case that the process ends", async () => {
     const long = '{"stream":true,"max_tokens":300}';
     const answer = script();
