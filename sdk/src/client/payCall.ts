@@ -279,7 +279,8 @@ function flowOf(
   return {
     call,
     pricing: offer.request.pricing,
-    ceiling: max(paid.ceiling, priceOf(offer, call)),
+    // A call that was signed for before may be offered for more by now, or be repeated under a lower limit.
+    ceiling: max(paid.ceiling, min(priceOf(offer, call), buyer.maxPrice)),
     authorised: () => paid.ceiling,
     isBehind: (required) => required <= (purseOf(session, statement)?.signed ?? 0n),
     async raise(more) {

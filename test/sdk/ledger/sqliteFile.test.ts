@@ -189,7 +189,7 @@ describe("the file of the SQLite ledger", () => {
     await ledger.hold(request(10n));
     await ledger.capture({ channelId, cumulativeAmount: 10n, amount: 10n, answer: undefined });
     expect(await ledger.updateChain(upper, { ...open, blockNumber: 101n })).to.include({ spent: 10n });
-    expect(await channel()).to.include({ accepted: 10n, spent: 10n, held: 0n });
+    expect(await channel()).to.include({ spent: 10n, held: 0n });
   });
 
   describe("its log", () => {
