@@ -1,4 +1,6 @@
 // What does not show in a round: `scale.ts client | channels | rows <folder>`, in a process of its own, which tells its figure.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -10,6 +12,7 @@ import {
   type Gateway,
   type Ledger,
   pricePerRequest,
+  toNodeListener,
 } from "subfen/server";
 import { formatCredential, formatSessionPayload, parseChallenges } from "subfen/wire";
 import { type Hex, numberToHex, zeroHash } from "viem";
@@ -17,9 +20,12 @@ import { type Hex, numberToHex, zeroHash } from "viem";
 import { contract, createClient, token } from "./chain.ts";
 import { answer, chainId, deposit, path, price } from "./contender.ts";
 import { buyerKey, seller } from "./keys.ts";
+import { startWorker } from "./process.ts";
 
 const url = `http://localhost${path}`;
 const owner = { chainId, contract, token, payee: seller.address };
+/** Megabytes of the heap of the process whose memory is measured. */
+const heapLimit = 160;
 const account = await createFastAccount({ privateKey: buyerKey(0) });
 
 function channelOf(index: number): { terms: Terms; channelId: Hex } {
@@ -83,24 +89,45 @@ async function measureClient(folder: string): Promise<number> {
   return Math.min(...rounds);
 }
 
-/** Megabytes by which a process grows that opens a gateway, and each of whose 100,000 channels pays for a request. */
+/**
+ * Megabytes by which a gateway's process grows, from its first answer on, when each of its channels pays for a request: those
+ * of a quarter of 100,000, times four. Its heap has a limit: without one it holds whatever garbage the machine has room for.
+ */
 async function measureChannels(folder: string): Promise<number> {
-  const channels = 100_000;
-  const first = await memory();
-  const serve = await openGateway(await openLedger("channels.db", folder, channels));
-  const makeCredential = await credentialsFor(await serve(new Request(url)));
-  for (let index = 0; index < channels; index += 64) {
-    const group = Array.from({ length: Math.min(64, channels - index) }, async (_, i) => {
-      const authorization = await makeCredential(channelOf(index + i).channelId, price);
-      const response = await serve(new Request(url, { headers: { authorization } }));
-      if ((await response.text()) !== answer) throw new Error(`a channel was answered with ${response.status}`);
-    });
-    await Promise.all(group);
+  const channels = 25_000;
+  const name = "channels.db";
+  await (await openLedger(name, folder, channels)).close();
+  const gateway = startWorker("scale.ts", ["gateway", folder], ["--expose-gc", `--max-old-space-size=${heapLimit}`]);
+  const { port } = await gateway.hear<{ port: number }>();
+  const address = `http://127.0.0.1:${port}${path}`;
+  const makeCredential = await credentialsFor(await fetch(address));
+  async function buy(index: number): Promise<void> {
+    const authorization = await makeCredential(channelOf(index).channelId, price);
+    const response = await fetch(address, { headers: { authorization } });
+    if ((await response.text()) !== answer) throw new Error(`a channel was answered with ${response.status}`);
   }
-  return (await memory()) - first;
+  await buy(0);
+  const first = await gateway.ask<{ megabytes: number }>("memory");
+  for (let index = 1; index < channels; index += 64) {
+    await Promise.all(Array.from({ length: Math.min(64, channels - index) }, (_, i) => buy(index + i)));
+  }
+  const last = await gateway.ask<{ megabytes: number }>("memory");
+  await gateway.end();
+  return 4 * (last.megabytes - first.megabytes);
 }
 
-/** Megabytes that the process holds and needs. */
+/** The gateway of {@link measureChannels}, in its process. */
+async function serveChannels(folder: string): Promise<void> {
+  const ledger = await createSqliteLedger({ path: join(folder, "channels.db"), owner });
+  const server = createServer(toNodeListener(await openGateway(ledger)));
+  server.listen({ port: 0, host: "127.0.0.1" }, () => {
+    process.send?.({ port: (server.address() as AddressInfo).port });
+  });
+  process.on("message", async () => process.send?.({ megabytes: await memory() }));
+  process.on("disconnect", () => process.exit(0));
+}
+
+/** Megabytes that the process holds. */
 async function memory(): Promise<number> {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.();
@@ -183,6 +210,10 @@ const measures = { client: measureClient, channels: measureChannels, rows: measu
 export type Measure = keyof typeof measures;
 
 const [measure, folder = ""] = process.argv.slice(2);
-const figure = await measures[measure as Measure](folder);
-process.send?.({ figure });
-process.exit(0);
+if (measure === "gateway") {
+  await serveChannels(folder);
+} else {
+  const figure = await measures[measure as Measure](folder);
+  process.send?.({ figure });
+  process.exit(0);
+}

@@ -1,7 +1,7 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
 // model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
-// with their contracts, coverage of the contracts, a hundred kills of a gateway, a hundred of a buyer, and some of a chain,
-// and the sums of the bench.
+// with their contracts, coverage of the contracts, 24,000 hostile requests, a hundred kills of a gateway, a hundred of a
+// buyer, and some of a chain, and the sums of the bench.
 // Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
@@ -29,11 +29,17 @@ const crash = (what: string): Run => ({
   args: [...hardhat, "test", "mocha", "--no-compile", `test/crash/${what}.test.ts`],
   env: { SUBFEN_CRASHES: "100" },
 });
+const strangers: Run = {
+  name: "24,000 requests of strangers",
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/server/fuzz/fuzz.test.ts"],
+  env: { SUBFEN_FUZZ: "24000" },
+};
 const runs: Run[] = [
   model("1,2,3,4,5"),
   model("6,7,8,9,10"),
   rules,
   conditions,
+  strangers,
   crash("gateway"),
   crash("buyer"),
   crash("chain"),

@@ -330,6 +330,28 @@ describe("toNodeListener", () => {
     await stall.close();
   });
 
+  it("F091: hands a request without a body on as one that fetch takes, without what pays", async () => {
+    const upstream: Record<string, unknown>[] = [];
+    const other = await serve(async (request) => {
+      upstream.push({ method: request.method, ...Object.fromEntries(request.headers) });
+      return new Response("from upstream");
+    });
+    const stall = await openStall(await createWorld());
+    const channel = await stall.open();
+    stall.work = async (request) => {
+      expect(request.clone().headers.get("x-own")).to.equal("1");
+      return fetch(new Request(`${other.url}/x`, new Request(request)));
+    };
+    const headers = { "x-own": "1", "x-http-method-override": "DELETE" };
+    const call = { method: "GET", body: undefined, headers };
+    const replies = [await stall.buy(channel, price, call), await stall.buy(channel, price, call)];
+    expect(replies.map(({ text }) => text)).to.deep.equal(["from upstream", "from upstream"]);
+    expect(upstream).to.have.lengthOf(1);
+    expect(upstream[0]).to.include({ method: "GET", "x-own": "1" });
+    expect(upstream[0]).not.to.have.any.keys("authorization", "x-http-method-override");
+    await Promise.all([stall.close(), other.close()]);
+  });
+
   it("destroys the connection when the handler rejects, since there is no answer", async () => {
     const { url, close } = await serve(() => Promise.reject(new Error("inner")));
     const failure = await fetch(url).then(

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { expect } from "chai";
 
 import { createMemoryLedger, type GatewayEvent, pricePerMillionTokens } from "../../sdk/src/server/index.ts";
+import type { SessionPayload } from "../../sdk/src/wire/index.ts";
 import { createWorld, type World } from "./helpers.ts";
 import { type Channel, openStall, price, type Stall, until } from "./stall.ts";
 
@@ -24,6 +25,17 @@ describe("how much a gateway takes on", () => {
     expect(long.problem?.members).to.include({ length: 1001, most: 1000 });
     const fits = await stall.ask({ headers: { authorization: authorization(1000) } });
     expect(fits.problem?.code).to.equal("malformed-credential");
+  });
+
+  it("is no body that does not end in time", async () => {
+    stall = await openStall(world, { gateway: { bodyTimeout: 50 } });
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(3)) });
+    const init = { method: "POST", body, duplex: "half" } as RequestInit;
+    const response = await fetch(`${stall.url}/work`, init);
+    expect(response.status).to.equal(408);
+    expect(await response.json()).to.include({ code: "body-too-slow", most: 50 });
+    await until(() => stall.gateway.running === 0, "its place is free");
+    expect((await stall.ask()).status).to.equal(402);
   });
 
   it("is no more requests at a time than the limit, paid or not", async () => {
@@ -69,14 +81,27 @@ describe("how much a gateway takes on", () => {
   it("does not count a body that breaks off as the seller's failure", async () => {
     const events: GatewayEvent[] = [];
     stall = await openStall(world, { gateway: { observe: (event) => events.push(event) } });
-    const socket = connect(Number(new URL(stall.url).port), "127.0.0.1");
-    socket.write("POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
-    await until(() => stall.gateway.running === 1, "it is read");
-    socket.resetAndDestroy();
-    await until(() => events.length === 1, "it was answered");
-    expect(events[0]).to.include({ kind: "answered", status: 499, problem: undefined });
+    const half = "POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx";
+    // Also one that is sent while the work for another one runs.
+    channel = await stall.open();
+    const authorization = await stall.credential((await stall.voucher(channel, price)) as SessionPayload);
+    const paused = stall.pauseWork("done");
+    const before = `GET /work HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`;
+    for (const [text, running] of [
+      [half, 1],
+      [before + half, 2],
+    ] as const) {
+      events.length = 0;
+      const socket = connect(Number(new URL(stall.url).port), "127.0.0.1");
+      socket.write(text);
+      await until(() => stall.gateway.running === running, "it is read");
+      socket.resetAndDestroy();
+      await until(() => events.some(({ kind }) => kind === "answered"), "it was answered");
+      expect(events.find(({ kind }) => kind === "answered")).to.include({ status: 499, problem: undefined });
+    }
+    paused.finish();
+    await until(() => stall.gateway.running === 0, "all have ended");
     expect(stall.errors).to.deep.equal([]);
-    expect(stall.gateway.running).to.equal(0);
   });
 
   describe("when it stops", () => {

@@ -540,12 +540,11 @@ describe("work that a buyer leaves", () => {
   afterEach(() => stall.close());
 
   /** Sends a request and goes away as soon as the work has begun. */
-  async function leave(): Promise<void> {
+  async function leave(call: { method: string; body?: string } = { method: "POST", body: "x" }): Promise<void> {
     const authorization = await stall.credential(await stall.voucher(channel, price));
     const controller = new AbortController();
     const left = fetch(`${stall.url}/work`, {
-      method: "POST",
-      body: "x",
+      ...call,
       headers: { authorization },
       signal: controller.signal,
     }).catch(() => undefined);
@@ -568,15 +567,44 @@ describe("work that a buyer leaves", () => {
     expect((await stall.buy(channel, 700n + price)).receipt).to.include({ amount: price });
   });
 
-  it("is aborted, and costs what the work had noted until then", async () => {
-    stall.work = (request, meter) => {
+  for (const call of [{ method: "POST", body: "x" }, { method: "GET" }]) {
+    it(`is aborted, and costs what the work had noted until then (${call.method})`, async () => {
+      stall.work = (request, meter) => {
+        meter.add(300n);
+        return new Promise((_resolve, reject) => {
+          request.signal.addEventListener("abort", () => reject(request.signal.reason as Error));
+        });
+      };
+      await leave(call);
+      expect(await stall.record(channel)).to.include({ spent: 300n });
+      expect(stall.errors).to.deep.equal([]);
+    });
+
+    it(`is aborted while it flows, and costs what the work had noted until then (${call.method})`, async () => {
+      let aborted = false;
+      stall.work = (request, meter) => {
+        meter.add(300n);
+        request.signal.addEventListener("abort", () => (aborted = true));
+        const body = new ReadableStream({
+          start: (controller) => controller.enqueue(new TextEncoder().encode(": x\n\n")),
+        });
+        return new Response(body, { headers: { "content-type": "text/event-stream" } });
+      };
+      await leave(call);
+      expect(aborted).to.equal(true);
+      expect(await stall.record(channel)).to.include({ spent: 300n });
+      expect(stall.errors).to.deep.equal([]);
+    });
+  }
+
+  it("is given up where it begins to flow after the buyer has gone", async () => {
+    stall.work = async (request, meter) => {
       meter.add(300n);
-      return new Promise((_resolve, reject) => {
-        request.signal.addEventListener("abort", () => reject(request.signal.reason as Error));
-      });
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+      return new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
     };
     await leave();
-    expect(await stall.record(channel)).to.include({ spent: 300n });
+    expect(await stall.record(channel)).to.include({ spent: 0n });
     expect(stall.errors).to.deep.equal([]);
   });
 

@@ -107,20 +107,22 @@ describe("the work that is paid for", () => {
       await noisy.close();
     });
 
-    it("is told to stop when its time is up, and what it does later counts no more", async () => {
-      let aborted = false;
-      let finish: ((response: Response) => void) | undefined;
-      stall.work = (request) =>
-        new Promise((resolve) => {
-          finish = resolve;
-          request.signal.addEventListener("abort", () => (aborted = true));
-        });
-      expect((await stall.buy(channel, price)).problem?.code).to.equal("seller-failed");
-      expect(aborted).to.equal(true);
-      finish?.(new Response("late"));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(await stall.record(channel)).to.include({ spent: 0n, held: 0n });
-    });
+    for (const call of [{}, { method: "GET", body: undefined }]) {
+      it(`is told to stop when its time is up, and what it does later counts no more (${call.method ?? "POST"})`, async () => {
+        let aborted = false;
+        let finish: ((response: Response) => void) | undefined;
+        stall.work = (request) =>
+          new Promise((resolve) => {
+            finish = resolve;
+            request.signal.addEventListener("abort", () => (aborted = true));
+          });
+        expect((await stall.buy(channel, price, call)).problem?.code).to.equal("seller-failed");
+        expect(aborted).to.equal(true);
+        finish?.(new Response("late"));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect(await stall.record(channel)).to.include({ spent: 0n, held: 0n });
+      });
+    }
 
     it("is not told to stop while it is in time", async () => {
       let signal: AbortSignal | undefined;

@@ -1,6 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-import { boundedSet } from "../boundedSet.ts";
 import { SubfenError } from "../errors.ts";
 import type { Challenge } from "../wire/challenge.ts";
 
@@ -55,6 +54,16 @@ function boundText(challenge: Omit<Challenge, "id">): string {
   return `${realm}|${method}|${intent}|${request}|${expires}|${digest}|${opaque}`;
 }
 
+/** Challenges that are known again without a hash. */
+const mostKnown = 4_096;
+
+/** Whether all that is bound is the same, which is cheaper than to make the text of it. */
+function isSame(one: Omit<Challenge, "id">, other: Challenge): boolean {
+  return bound.every((name) => one[name] === other[name]);
+}
+
+const bound = ["realm", "method", "intent", "request", "expires", "digest", "opaque"] as const;
+
 /**
  * Makes a challenger.
  *
@@ -76,21 +85,24 @@ export function createChallenger(parameters: {
   if (secret.length < 16) throw new WeakSecretError();
   if (!/^[\x20-\x7e]+$/.test(realm)) throw new InvalidRealmError();
 
-  /** Challenges that were found to be ours, each the text that is bound and its id: one serves many requests. */
-  const ours = boundedSet(4_096);
+  /** Challenges that were found to be ours, by their id: one serves many requests. */
+  const ours = new Map<string, Omit<Challenge, "id">>();
+  let last = { expires: "", at: Number.NaN };
 
   function bind(text: string): string {
     return createHmac("sha256", secret).update(text).digest("base64url");
   }
 
   function isOurs(challenge: Challenge): boolean {
-    const text = boundText(challenge);
-    const known = `${challenge.id}|${text}`;
-    if (ours.has(known)) return true;
-    const expected = Buffer.from(bind(text));
+    const known = ours.get(challenge.id);
+    if (known && isSame(known, challenge)) return true;
+    const expected = Buffer.from(bind(boundText(challenge)));
     const given = Buffer.from(challenge.id);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
-    ours.add(known);
+    const { id, description: _, ...kept } = challenge;
+    ours.set(id, kept);
+    const [first = id] = ours.keys();
+    if (ours.size > mostKnown) ours.delete(first);
     return true;
   }
 
@@ -105,6 +117,9 @@ export function createChallenger(parameters: {
     isOwn: (challenge) => isOurs(challenge) && challenge.realm === realm,
 
     // What we issue always expires; the text is ours, so it always parses.
-    isExpired: ({ expires = "" }) => !(Date.parse(expires) > now()),
+    isExpired({ expires = "" }) {
+      if (expires !== last.expires) last = { expires, at: Date.parse(expires) };
+      return !(last.at > now());
+    },
   };
 }

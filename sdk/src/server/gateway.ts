@@ -1,6 +1,7 @@
 import type { Ledger, ProofResult } from "../ledger/ledger.ts";
 import { choosePayments, parseAcceptPayment } from "../wire/acceptPayment.ts";
 import type { Challenge } from "../wire/challenge.ts";
+import { untilAborted } from "../untilAborted.ts";
 import { parseCredential } from "../wire/credential.ts";
 import { problemOf, problemResponse } from "../wire/problem.ts";
 import { createChallenger } from "./challenger.ts";
@@ -136,7 +137,7 @@ export type Gateway = {
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
   const { realm, secret, maxBody = 4 * 2 ** 20, challengeLifetime = 600, now = Date.now } = parameters;
-  const { maxCredential = 16_384, observe } = parameters;
+  const { maxCredential = 16_384, bodyTimeout = 30_000, observe } = parameters;
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
   const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
@@ -191,10 +192,17 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
       const detail = `The credential has ${length} characters, above the limit of ${maxCredential}.`;
       return problemResponse("headers-too-large", detail, { members: { length, most: maxCredential } });
     }
-    const body = await readBody(request, maxBody).catch((error: unknown) => {
+    // A body that never ends would take a place of those that run for nothing.
+    const slow = request.body ? AbortSignal.timeout(bodyTimeout) : request.signal;
+    const body = await untilAborted(readBody(request, maxBody), slow).catch((error: unknown) => {
       if (request.signal.aborted) return "gone" as const;
+      if (slow.aborted) return "slow" as const;
       throw error;
     });
+    if (body === "slow") {
+      const detail = `The body did not come within ${bodyTimeout} ms.`;
+      return problemResponse("body-too-slow", detail, { members: { most: bodyTimeout } });
+    }
     // Nobody is there to read it, and nothing has failed.
     if (body === "gone") return new Response(null, { status: 499 });
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);

@@ -83,6 +83,8 @@ export type GatewayParameters = {
   drainTimeout?: number;
   /** Bytes of a request's body; 4 MiB by default. */
   maxBody?: number;
+  /** Milliseconds in which a request's body must have come; 30,000 by default. */
+  bodyTimeout?: number;
   /** Bytes up to which an answer is kept for a repeated request; 1 MiB by default. */
   maxKeptAnswer?: number;
   /** Characters of a credential; 16,384 by default. Servers and proxies often take less. */

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import { withController } from "./ownRequests.ts";
 import { bytesOf } from "./responseBytes.ts";
 import { trailersOf } from "./trailers.ts";
 
 /**
- * Lets `node:http` serve a handler `Request -> Response`.
+ * Lets `node:http` serve a handler `Request -> Response`. A request without a body is handed on to the work itself, its
+ * credential taken out.
  *
  * @param handler - Such as what `gateway.protect` returns.
  * @returns A listener for `http.createServer`.
@@ -41,7 +43,10 @@ async function answer(
     if (bytes) {
       response.headers.set("content-length", String(bytes.length));
       outgoing.writeHead(response.status, [...response.headers].flat());
-      outgoing.end(incoming.method === "HEAD" ? undefined : bytes);
+      if (incoming.method === "HEAD") outgoing.end();
+      else if (bytes.length > maxJoined) outgoing.end(bytes);
+      // Text is joined with the head: one thing is written, not two.
+      else outgoing.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
       return;
     }
     outgoing.statusCode = response.status;
@@ -67,38 +72,61 @@ async function answer(
   }
 }
 
+/** Bytes of an answer up to which copying it costs less than writing it apart from its head. */
+const maxJoined = 16_384;
+
 /** Aborted when the caller goes away before it has its answer. */
-function leaving(outgoing: ServerResponse): AbortSignal {
+function leaving(outgoing: ServerResponse): AbortController {
   const controller = new AbortController();
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) controller.abort();
   });
-  return controller.signal;
+  return controller;
 }
 
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
-  const { method = "GET", headers, url = "/" } = incoming;
+function toRequest(incoming: IncomingMessage, controller: AbortController): Request {
+  const { method = "GET" } = incoming;
+  const hasBody = method !== "GET" && method !== "HEAD";
+  const request = new Request(toAddress(incoming), {
+    method,
+    signal: controller.signal,
+    ...(hasBody ? { body: toBody(incoming, controller), duplex: "half" } : {}),
+  } as RequestInit);
+  // Not in a list of their own, which would be copied.
+  const { rawHeaders } = incoming;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    request.headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
+  }
+  return withController(request, controller);
+}
+
+function toAddress({ headers, url = "/" }: IncomingMessage): string {
+  const host = headers.host ?? "localhost";
+  if (plainHost.test(host) && plainPath.test(url)) return `http://${host}${url}`;
   // By parts, so that a request target such as //evil.example cannot change the host.
-  const target = new URL(`http://${headers.host ?? "localhost"}`);
+  const target = new URL(`http://${host}`);
   const [path = "/", ...query] = url.split("?");
   target.pathname = path;
   target.search = query.length > 0 ? `?${query.join("?")}` : "";
-  const hasBody = method !== "GET" && method !== "HEAD";
-  return new Request(target, {
-    method,
-    headers: toHeaders(incoming),
-    signal,
-    ...(hasBody ? { body: toBody(incoming), duplex: "half" } : {}),
-  } as RequestInit);
+  return target.href;
 }
 
+/** What means the same whether it is read at once or by parts. */
+const plainHost = /^[a-z0-9.-]+(?::[0-9]+)?$/i;
+const plainPath = /^\/(?!\/)[\w\-./~%=&?]*$/;
+
 /** What the handler does not want of a body is thrown away, not the connection: the caller is to read the answer. */
-function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+function toBody(incoming: IncomingMessage, left: AbortController): ReadableStream<Uint8Array> {
   const chunks = incoming.iterator({ destroyOnReturn: false });
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = (await chunks.next()) as IteratorResult<Uint8Array>;
+        const next = chunks.next().catch((error: unknown) => {
+          // The answer to a request that was sent behind another one is not closed when the caller goes away.
+          left.abort();
+          throw error;
+        });
+        const { done, value } = (await next) as IteratorResult<Uint8Array>;
         if (done) controller.close();
         else controller.enqueue(value);
       },
@@ -109,12 +137,4 @@ function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
     },
     { highWaterMark: 0 },
   );
-}
-
-function toHeaders({ rawHeaders }: IncomingMessage): Headers {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
-  }
-  return headers;
 }

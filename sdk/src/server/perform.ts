@@ -1,8 +1,8 @@
 import type { Answer } from "../ledger/ledger.ts";
-import { untilAborted } from "../untilAborted.ts";
 import { problemResponse } from "../wire/problem.ts";
 import type { StreamMeter } from "../wire/metering.ts";
 import type { Offer, Work } from "./gateway.ts";
+import { ownController } from "./ownRequests.ts";
 import { readBody } from "./requestBody.ts";
 import { withBytes } from "./responseBytes.ts";
 import type { Workload } from "./workload.ts";
@@ -50,23 +50,30 @@ export async function perform(
   work: Work,
   options: { timeout: number; workload: Pick<Workload, "ending" | "flow">; report: (error: unknown) => void },
 ): Promise<Outcome> {
-  const controller = new AbortController();
-  const late = new AbortController();
-  const asked = withoutCredential(request, body, controller.signal);
+  const { asked, abort } = toAsked(request, body);
   const gone = request.signal;
-  let used = 0n;
-  function abort(reason: unknown): Request {
-    controller.abort(reason);
-    // A request's signal follows the controller's only while somebody holds the request.
-    return asked;
-  }
-  const stop = (): void => void abort(gone.reason);
-  gone.addEventListener("abort", stop);
   const { ending } = options.workload;
-  const stopLate = (): void => {
-    late.abort();
-    abort(new DOMException("The work took too long.", "TimeoutError"));
+  let used = 0n;
+  let isGone = false;
+  let isLate = false;
+  /** For an answer that flows, which is read until one of them is aborted. */
+  let signals: { gone: AbortController; late: AbortController } | undefined;
+  let refuseLate: ((reason: unknown) => void) | undefined;
+  const stop = (): void => {
+    // The work's signal may be the request's own, which was aborted then for being late.
+    if (isLate) return;
+    isGone = true;
+    signals?.gone.abort(gone.reason);
+    abort(gone.reason);
   };
+  const stopLate = (): void => {
+    isLate = true;
+    const reason = new DOMException("The work took too long.", "TimeoutError");
+    refuseLate?.(reason);
+    signals?.late.abort();
+    abort(reason);
+  };
+  gone.addEventListener("abort", stop);
   const timer = setTimeout(stopLate, options.timeout);
   ending.addEventListener("abort", stopLate);
   const free = (): void => {
@@ -76,8 +83,9 @@ export async function perform(
   };
 
   // What comes too late counts no more, whether or not the work obeys its signal.
-  const beforeLate = <value>(result: value | Promise<value>): Promise<value> =>
-    untilAborted(Promise.resolve(result), late.signal);
+  const lateness = new Promise<never>((_resolve, reject) => (refuseLate = reject));
+  lateness.catch(() => undefined);
+  const beforeLate = <value>(result: value | Promise<value>): Promise<value> => Promise.race([result, lateness]);
 
   let isFlowing = false;
   try {
@@ -94,14 +102,19 @@ export async function perform(
         free();
         abort(undefined);
       };
-      return { kind: "stream", stream: { response, meter, isEventStream, gone, late: late.signal, end } };
+      signals = { gone: new AbortController(), late: new AbortController() };
+      // It may have come in the meantime.
+      if (isGone) signals.gone.abort(gone.reason);
+      const { gone: left, late } = signals;
+      const stream = { response, meter, isEventStream, gone: left.signal, late: late.signal, end };
+      return { kind: "stream", stream };
     }
     const bytes = (await beforeLate(readBody(response, Number.POSITIVE_INFINITY))) ?? new Uint8Array();
     if (!succeeded) return { kind: "failed", response: unpaid(response, bytes) };
     const answer = { status: response.status, headers: [...response.headers], body: bytes };
     return { kind: "answer", answer, cost: offer.price.meter(bytes, used) };
   } catch (error) {
-    if (gone.aborted && !late.signal.aborted) return { kind: "gone", cost: used };
+    if (isGone && !isLate) return { kind: "gone", cost: used };
     options.report(error);
     const detail = "The seller failed to do the work. Nothing was charged; the same request may be sent again.";
     return { kind: "failed", response: problemResponse("seller-failed", detail) };
@@ -113,25 +126,38 @@ export async function perform(
 function unpaid({ status, headers }: Response, body: Uint8Array): Response {
   const isBodyless = nullBodyStatuses.has(status);
   const response = new Response(isBodyless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
-  for (const name of [...response.headers.keys()]) if (name.startsWith("payment-")) response.headers.delete(name);
+  for (const name of headers.keys()) if (name.startsWith("payment-")) response.headers.delete(name);
   return response;
 }
 
 /** The handler, an upstream above all, must never see what pays. */
-function withoutCredential(request: Request, body: Uint8Array, signal: AbortSignal): Request {
+function toAsked(request: Request, body: Uint8Array): { asked: Request; abort: (reason: unknown) => void } {
+  const own = request.body === null ? ownController(request) : undefined;
+  if (own) {
+    // Nobody else looks at it: it need not be copied.
+    for (const name of hidden) request.headers.delete(name);
+    return { asked: request, abort: (reason) => own.abort(reason) };
+  }
+  const controller = new AbortController();
   const headers = new Headers(request.headers);
-  for (const name of ["authorization", ...methodOverrides]) headers.delete(name);
+  for (const name of hidden) headers.delete(name);
   const hasBody = request.method !== "GET" && request.method !== "HEAD" && body.length > 0;
-  return new Request(request.url, {
+  const asked = new Request(request.url, {
     method: request.method,
     headers,
-    signal,
+    signal: controller.signal,
     ...(hasBody ? { body: body as Uint8Array<ArrayBuffer> } : {}),
   });
+  function abort(reason: unknown): void {
+    controller.abort(reason);
+    // A request's signal follows the controller's only while somebody holds the request.
+    return void asked;
+  }
+  return { asked, abort };
 }
 
-/** By which a client could have another method done than the one that was paid for. */
-const methodOverrides = ["x-http-method-override", "x-http-method", "x-method-override"];
+/** What pays, and by which a client could have another method done than the one that was paid for. */
+const hidden = ["authorization", "x-http-method-override", "x-http-method", "x-method-override"];
 
 /** Statuses whose responses have no body, by the fetch standard. */
 const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
@@ -145,24 +171,31 @@ const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
  */
 export function withReceipt(answer: Answer, receipt: string): Response {
   const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  const response = new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
+  const response = new Response(body, { status: answer.status });
+  fillPaid(response.headers, answer.headers, receipt);
   return body === null ? response : withBytes(response, body);
 }
 
 /** The headers of an answer that is paid for. */
 export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): Headers {
   const headers = new Headers();
-  for (const [name, value] of given) if (!notTheirs.test(name)) headers.append(name, value);
-  headers.set("payment-receipt", receipt);
-  headers.set("cache-control", privateCaching(headers.get("cache-control")));
+  fillPaid(headers, given, receipt);
   return headers;
 }
 
-/** What is the gateway's to say, and headers that shared caches obey before `Cache-Control`. */
-const notTheirs = /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$/;
+function fillPaid(headers: Headers, given: Iterable<readonly [string, string]>, receipt: string): void {
+  for (const [name, value] of given) if (!notTheirs.test(name)) headers.append(name, value);
+  headers.set("payment-receipt", receipt);
+  headers.set("cache-control", privateCaching(headers.get("cache-control")));
+}
+
+/** What is the gateway's to say, what shared caches obey before `Cache-Control`, and what is of an upstream's connection. */
+const notTheirs =
+  /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^connection$|^keep-alive$|^transfer-encoding$/;
 
 function privateCaching(current: string | null): string {
-  const directives = (current ?? "").split(",").map((directive) => directive.trim());
+  if (current === null) return "private";
+  const directives = current.split(",").map((directive) => directive.trim());
   return ["private", ...directives.filter((directive) => !/^(|public|private|s-maxage=.*)$/i.test(directive))].join(
     ", ",
   );

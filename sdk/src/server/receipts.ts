@@ -25,13 +25,21 @@ export type Receipts = {
 /** Makes the part of a gateway that writes receipts; without a signer they are not signed. */
 export function createReceipts(seller: Seller, signer: ReceiptSigner | undefined): Receipts {
   const { chainId, now, verifier } = seller;
+  let last = { time: Number.NaN, timestamp: "" };
+
+  /** Many are written in a millisecond. */
+  function timestamp(): string {
+    const time = now();
+    if (time !== last.time) last = { time, timestamp: new Date(time).toISOString() };
+    return last.timestamp;
+  }
 
   function membersOf(challengeId: string, channel: ChannelRecord) {
     return {
       challengeId,
       chainId,
       channelId: channel.channelId,
-      timestamp: new Date(now()).toISOString(),
+      timestamp: timestamp(),
       acceptedCumulative: channel.accepted,
       spent: channel.spent,
       amount: 0n,

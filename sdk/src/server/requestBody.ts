@@ -12,16 +12,25 @@ import { requestHashInput } from "../wire/requestHash.ts";
  * @returns The bytes, or `undefined` when there are more.
  */
 export async function readBody(message: Request | Response, limit: number): Promise<Uint8Array | undefined> {
-  if (Number(message.headers.get("content-length") ?? 0) > limit) return undefined;
+  // Asked first: most requests have none.
   if (!message.body) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of message.body as unknown as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > limit) return undefined;
-    chunks.push(chunk);
+  if (Number(message.headers.get("content-length") ?? 0) > limit) return undefined;
+  const reader = (message.body as ReadableStream<Uint8Array>).getReader();
+  try {
+    const chunks: Uint8Array[] = [];
+    for (let length = 0; ;) {
+      const { done, value } = await reader.read();
+      if (done) return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
+      length += value.length;
+      if (length > limit) {
+        await reader.cancel();
+        return undefined;
+      }
+      chunks.push(value);
+    }
+  } finally {
+    reader.releaseLock();
   }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
 }
 
 /**

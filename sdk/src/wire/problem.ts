@@ -70,6 +70,7 @@ const problems = {
   ],
   "unpriceable-request": [ownProblems, 400, "Unpriceable Request", "Send a body that can be priced."],
   "body-too-large": [ownProblems, 413, "Body Too Large", "Send a smaller body."],
+  "body-too-slow": [ownProblems, 408, "Body Too Slow", "Send the body at once."],
   "headers-too-large": [
     ownProblems,
     431,

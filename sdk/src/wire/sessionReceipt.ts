@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 
 import { parseBaseUnits } from "../protocol/amounts.ts";
-import { canonicalize, decodeJsonObject, encodeBase64Url, isObject, MalformedError } from "./encoding.ts";
+import { decodeJsonObject, encodeBase64Url, isObject, MalformedError } from "./encoding.ts";
 import { reader } from "./reader.ts";
 
 /**
@@ -51,23 +51,28 @@ export type ReceiptProof = {
  * @param receipt - The receipt.
  * @returns base64url of JSON, amounts as decimal strings.
  */
-export function formatSessionReceipt({ proof, isPending, ...receipt }: SessionReceipt): string {
+export function formatSessionReceipt(receipt: SessionReceipt): string {
+  const { acceptedCumulative, amount, chainId, challengeId, channelId, held, spent, timestamp, txHash } = receipt;
+  const { isPending, proof } = receipt;
+  const id = quote(channelId);
+  // Canonical JSON (RFC 8785): the members in their order. Every answer has one, and sorting them costs more than all else.
   return encodeBase64Url(
-    canonicalize({
-      ...receipt,
-      ...(isPending ? { isPending } : {}),
-      ...(proof ? { proof: { ...proof, spent: String(proof.spent), issuedAt: String(proof.issuedAt) } } : {}),
-      method: "evm",
-      intent: "session",
-      status: "success",
-      reference: receipt.channelId,
-      acceptedCumulative: String(receipt.acceptedCumulative),
-      spent: String(receipt.spent),
-      amount: String(receipt.amount),
-      held: String(receipt.held),
-    }),
+    `{"acceptedCumulative":"${acceptedCumulative}","amount":"${amount}","chainId":${chainId},` +
+      `"challengeId":${quote(challengeId)},"channelId":${id},"held":"${held}","intent":"session",` +
+      `${isPending ? '"isPending":true,' : ""}"method":"evm",${proof ? `"proof":${formatProof(proof)},` : ""}` +
+      `"reference":${id},"spent":"${spent}","status":"success","timestamp":${quote(timestamp)}` +
+      `${txHash === undefined ? "" : `,"txHash":${quote(txHash)}`}}`,
   );
 }
+
+function formatProof({ issuedAt, requestHash, responseHash, signature, spent, statementHash }: ReceiptProof): string {
+  return (
+    `{"issuedAt":"${issuedAt}","requestHash":${quote(requestHash)},"responseHash":${quote(responseHash)},` +
+    `"signature":${quote(signature)},"spent":"${spent}","statementHash":${quote(statementHash)}}`
+  );
+}
+
+const quote = (text: string): string => JSON.stringify(text);
 
 /**
  * Reads a `Payment-Receipt` header of the session intent.

@@ -1,9 +1,12 @@
 import { expect } from "chai";
 
 import {
+  canonicalize,
+  decodeBase64Url,
   decodeJsonObject,
   encodeBase64Url,
   formatSessionReceipt,
+  type Json,
   MalformedError,
   parseSessionReceipt,
   type SessionReceipt,
@@ -43,6 +46,20 @@ describe("formatSessionReceipt and parseSessionReceipt", () => {
       amount: "1200",
       held: "4000",
       txHash: receipt.txHash,
+    });
+  });
+
+  it("is canonical JSON, whatever stands in it", () => {
+    const signed = { spent: 1n, statementHash: receipt.channelId, requestHash: receipt.channelId, issuedAt: 7n };
+    const proof = { ...signed, responseHash: receipt.channelId, signature: `0x${"5e".repeat(65)}` } as const;
+    for (const more of [{}, { isPending: true }, { txHash: undefined }, { proof }, { challengeId: '"\\ 分' }]) {
+      const written = decodeBase64Url(formatSessionReceipt({ ...receipt, ...more }), "receipt");
+      expect(written).to.equal(canonicalize(JSON.parse(written) as Json));
+    }
+    expect(parseSessionReceipt(formatSessionReceipt({ ...receipt, proof, isPending: true }))).to.deep.equal({
+      ...receipt,
+      proof,
+      isPending: true,
     });
   });
 

@@ -73,10 +73,12 @@ function createReader(database: DatabaseSync, owner: LedgerOwner): LedgerReader 
     account(channelId) {
       // One transaction is one moment. It ends before anything is awaited: a long reader keeps the log from being emptied.
       database.exec("BEGIN");
+      store.begin();
       try {
         const channel = store.channel(channelId);
         return channel && { channel, purchases: [...store.purchases(channelId)] };
       } finally {
+        store.end(true);
         database.exec("COMMIT");
       }
     },

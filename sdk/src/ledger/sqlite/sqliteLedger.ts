@@ -123,7 +123,7 @@ export declare namespace createSqliteLedger {
     path: string;
     /** Whose ledger it is: compared with what the file says. */
     owner: LedgerOwner;
-    /** How many answers a channel are kept for repeated requests; 1,024 by default. */
+    /** How many answers a channel are kept for repeated requests, at times an eighth more; 1,024 by default. */
     keep?: number | undefined;
     /** How many bytes of answers a channel are kept; 8 MiB by default. */
     keepBytes?: number | undefined;

@@ -84,7 +84,10 @@ export function createSqliteStore(
 ): SqliteStore {
   const known = new Map<Hex, Entry>();
   const changed = new Set<Entry>();
+  /** Dropped together, since each by itself would be one more page to write. */
+  const spare = Math.floor(keep / 8);
   let isInGroup = false;
+  let hasLooked = false;
   /** Another one as soon as anybody else has written to the file. */
   let version: unknown;
   const { releaseHeldBy, ...charges } = createChargeTables(database, instances.own);
@@ -165,9 +168,17 @@ export function createSqliteStore(
     version = current;
   }
 
+  /** Asked once in a turn of the event loop: whoever decides by what it read does so in a group, which asks again. */
+  function look(): void {
+    if (hasLooked) return;
+    refresh();
+    hasLooked = true;
+    setImmediate(() => (hasLooked = false));
+  }
+
   function find(channelId: Hex): Entry | undefined {
     // In a group nobody else can write.
-    if (!isInGroup) refresh();
+    if (!isInGroup) look();
     const found = known.get(keyOf(channelId));
     if (found) return found;
     const columns = sql.channel.get(encodeHex(channelId)) as ChannelColumns | undefined;
@@ -305,6 +316,7 @@ export function createSqliteStore(
       entry.answerCount += 1;
       entry.answerBytes += body.length;
       changed.add(entry);
+      if (entry.answerCount <= keep + spare && entry.answerBytes <= keepBytes) return;
       while (entry.answerCount > keep || entry.answerBytes > keepBytes) {
         const { id, size } = sql.oldestAnswer.get(entry.id) as { id: number; size: number };
         sql.dropAnswer.run(id);
