@@ -362,9 +362,15 @@ describe("an answer that flows", () => {
   it("is charged by its usage where a whole answer came in place of a stream", async () => {
     stall.work = () => Response.json({ usage: { prompt_tokens: 31, completion_tokens: 10 } });
     expect((await stall.buy(channel, ceiling, { body })).receipt).to.include({ amount: ceiling });
-    // Only the start is certain to be there.
-    const next = ceiling + start;
-    expect((await stall.buy(channel, next, { body })).receipt).to.include({ amount: start });
+  });
+
+  it("is not given for the start of a stream where a whole answer came that costs more", async () => {
+    stall.work = () => Response.json({ usage: { prompt_tokens: 31, completion_tokens: 10 } });
+    const reply = await stall.buy(channel, start, { body });
+    expect([reply.status, reply.problem?.code]).to.deep.equal([402, "insufficient-balance"]);
+    expect(reply.problem?.members).to.include({ requiredCumulative: String(ceiling) });
+    expect(await stall.record(channel)).to.include({ spent: 0n, held: 0n });
+    expect((await stall.buy(channel, ceiling, { body })).receipt).to.include({ amount: ceiling });
   });
 
   describe("and its content", () => {

@@ -127,7 +127,8 @@ describe("payingFetch and answers that flow", () => {
     shop.work = answer(words(100));
     await (await shop.post('{"stream":true,"max_tokens":1}')).text();
     shop.payments.length = 0;
-    shop.between = async (request, next) => (request.method === "POST" && isPaid(request) ? brokenAnswer() : next(request));
+    shop.between = async (request, next) =>
+      request.method === "POST" && isPaid(request) ? brokenAnswer() : next(request);
     await rejection(shop.post(body));
     shop.between = (request, next) => next(request);
     const careful = payingFetch({

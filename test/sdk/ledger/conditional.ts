@@ -2,7 +2,13 @@ import { expect } from "chai";
 import { keccak256, numberToHex, zeroHash } from "viem";
 
 import { hashlock, type StatedPayment, ticks } from "../../../sdk/src/index.ts";
-import { availableOn, type Conditional, type HoldRequest, isOfStatement, tickKey } from "../../../sdk/src/ledger/index.ts";
+import {
+  availableOn,
+  type Conditional,
+  type HoldRequest,
+  isOfStatement,
+  tickKey,
+} from "../../../sdk/src/ledger/index.ts";
 import { type Bench, answer, channelId, request, signatureOf } from "./bench.ts";
 
 const contracts = { hashlock: `0x${"11".repeat(20)}`, ticks: `0x${"22".repeat(20)}` } as const;
