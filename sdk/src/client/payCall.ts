@@ -286,12 +286,13 @@ function flowOf(
     async raise(more) {
       const purse = purseOf(session, statement);
       if (!purse) return;
-      while (purse.next(more) > purse.deposit) {
+      // What was lost on its way is given again: each statement signed anew is one base unit more, for nothing.
+      while (more > 0n && purse.next(more) > purse.deposit) {
         session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
         await session.funding;
       }
       paid.ceiling += more;
-      const cumulativeAmount = purse.raise(statement.cumulativeAmount, more);
+      const cumulativeAmount = more > 0n ? purse.raise(statement.cumulativeAmount, more) : purse.signed;
       const context = { challenge: offer.challenge, url: call.url, signal: call.signal, buyer };
       await giveStatement(session, purse.channelId, cumulativeAmount, context);
     },

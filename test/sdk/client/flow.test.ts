@@ -99,6 +99,30 @@ describe("payingFetch and answers that flow", () => {
     expect((await shop.paying.close())[0]).to.include({ excess: 0n, paid: prompt + 16n });
   });
 
+  it("F124: signs nothing new for a seller that asks again and again for what it has got", async () => {
+    shop = await openShop({ world, price: tokens });
+    shop.work = answer(words(1));
+    const note = new TextEncoder().encode(': payment-need-voucher {"requiredCumulative":"1"}\n\n');
+    shop.between = async (request, next) => {
+      const reply = await next(request);
+      if (reply.headers.get("content-type") !== "text/event-stream" || !reply.body) return reply;
+      const greedy = new TransformStream<Uint8Array, Uint8Array>({
+        async flush(controller) {
+          for (let asked = 0; asked < 10; asked++) {
+            const before = shop.seen.length;
+            controller.enqueue(note);
+            await until(() => shop.seen.length > before);
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          }
+        },
+      });
+      return new Response(reply.body.pipeThrough(greedy), { status: reply.status, headers: reply.headers });
+    };
+    await (await shop.post(body)).text();
+    expect(shop.seen.length).to.be.greaterThan(10);
+    expect(new Set(shop.signed).size).to.be.lessThan(6);
+  });
+
   it("stops with its own limit where the channel may hold no more, and pays what it has got", async () => {
     shop = await openShop({
       world,
