@@ -84,20 +84,20 @@ function leaving(outgoing: ServerResponse): AbortController {
   return controller;
 }
 
-function toRequest(incoming: IncomingMessage, controller: AbortController): Request {
+function toRequest(incoming: IncomingMessage, left: AbortController): Request {
   const { method = "GET" } = incoming;
   const hasBody = method !== "GET" && method !== "HEAD";
   const request = new Request(toAddress(incoming), {
     method,
-    signal: controller.signal,
-    ...(hasBody ? { body: toBody(incoming, controller), duplex: "half" } : {}),
+    signal: left.signal,
+    ...(hasBody ? { body: toBody(incoming, left), duplex: "half" } : {}),
   } as RequestInit);
   // Not in a list of their own, which would be copied.
   const { rawHeaders } = incoming;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     request.headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
   }
-  return withController(request, controller);
+  return withController(request, left);
 }
 
 function toAddress({ headers, url = "/" }: IncomingMessage): string {
