@@ -288,12 +288,15 @@ function flowOf(
       const purse = purseOf(session, statement);
       if (!purse) return;
       // What was lost on its way is given again: each statement signed anew is one base unit more, for nothing.
-      while (more > 0n && purse.next(more) > purse.deposit) {
-        session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
-        await session.funding;
+      let cumulativeAmount = purse.signed;
+      if (more > 0n) {
+        while (purse.next(more) > purse.deposit) {
+          session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
+          await session.funding;
+        }
+        paid.ceiling += more;
+        cumulativeAmount = purse.raise(statement.cumulativeAmount, more);
       }
-      paid.ceiling += more;
-      const cumulativeAmount = more > 0n ? purse.raise(statement.cumulativeAmount, more) : purse.signed;
       const context = { challenge: offer.challenge, url: call.url, signal: call.signal, buyer };
       await giveStatement(session, purse.channelId, cumulativeAmount, context);
     },

@@ -142,7 +142,11 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   const observe = parameters.observe && createObserver(parameters.observe, createReport(parameters.onError));
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
-  const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, observe, now });
+  const { seller, gracePeriod, settling, charging, report, close } = await openSeller({
+    ...parameters,
+    ...(observe && { observe }),
+    now,
+  });
   const workload = createWorkload({ maxRunning: parameters.maxRunning ?? 1024, maxHolds: parameters.maxHolds ?? 256 });
   const session = await createSessionScheme(seller, parameters, { gracePeriod, workload, report }).catch(
     async (error: unknown) => {
