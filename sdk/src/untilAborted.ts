@@ -5,7 +5,11 @@
  * @param signal - Rejects with its reason when it is aborted.
  */
 export async function untilAborted<value>(work: Promise<value>, signal: AbortSignal): Promise<value> {
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    // What nobody waits for may fail: an unhandled rejection would end the process.
+    work.catch(() => undefined);
+    signal.throwIfAborted();
+  }
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(signal.reason instanceof Error ? signal.reason : new DOMException("Aborted", "AbortError"));

@@ -281,6 +281,33 @@ describe("an answer that flows", () => {
     await brief.close();
   });
 
+  for (const [name, workTimeout, isLeft] of [
+    ["its time is up", 150, false],
+    ["its buyer has gone", 60_000, true],
+  ] as const) {
+    it(`F084: is charged once ${name}, though nobody reads on`, async () => {
+      const brief = await openStall(world, { offer, gateway: { workTimeout } });
+      const own = await brief.open();
+      const answer = script();
+      const leave = new AbortController();
+      const authorization = await brief.credential(await brief.voucher(own, ceiling));
+      const asked = { method: "POST", body, headers: { authorization }, signal: leave.signal };
+      const response = await brief.gateway.charge(new Request(`${brief.url}/work`, asked), offer, answer.work);
+      const reader = response.body!.getReader();
+      answer.write(token("x"));
+      await reader.read();
+      if (isLeft) leave.abort();
+      await until(() => brief.gateway.running === 0, "it is over");
+      expect(await brief.record(own)).to.include({ spent: estimated + 8n, held: 0n });
+      expect(answer.seen.aborted).to.equal(true);
+      if (!isLeft) expect(new TextDecoder().decode((await reader.read()).value)).to.contain("payment-receipt");
+      await reader.cancel();
+      expect(await brief.record(own)).to.include({ spent: estimated + 8n, held: 0n });
+      expect(brief.errors).to.deep.equal([]);
+      await brief.close();
+    });
+  }
+
   it("marks what was delivered every 64 units, for the case that the process ends", async () => {
     const long = '{"stream":true,"max_tokens":300}';
     const answer = script();
@@ -335,9 +362,15 @@ describe("an answer that flows", () => {
   it("is charged by its usage where a whole answer came in place of a stream", async () => {
     stall.work = () => Response.json({ usage: { prompt_tokens: 31, completion_tokens: 10 } });
     expect((await stall.buy(channel, ceiling, { body })).receipt).to.include({ amount: ceiling });
-    // Only the start is certain to be there.
-    const next = ceiling + start;
-    expect((await stall.buy(channel, next, { body })).receipt).to.include({ amount: start });
+  });
+
+  it("is not given for the start of a stream where a whole answer came that costs more", async () => {
+    stall.work = () => Response.json({ usage: { prompt_tokens: 31, completion_tokens: 10 } });
+    const reply = await stall.buy(channel, start, { body });
+    expect([reply.status, reply.problem?.code]).to.deep.equal([402, "insufficient-balance"]);
+    expect(reply.problem?.members).to.include({ requiredCumulative: String(ceiling) });
+    expect(await stall.record(channel)).to.include({ spent: 0n, held: 0n });
+    expect((await stall.buy(channel, ceiling, { body })).receipt).to.include({ amount: ceiling });
   });
 
   describe("and its content", () => {

@@ -91,6 +91,18 @@ describe("a stream paid by ticks", () => {
     expect(stream.receipt().amount <= input + 24n * each).to.equal(true);
   });
 
+  it("are not enough for a whole answer in its place that costs more", async () => {
+    stall.work = () => Response.json({ usage: { prompt_tokens: 31, completion_tokens: 40 } });
+    const paid = (n: number) => stall.pay(ticks.tick(n), { body });
+    const reply = await paid(first);
+    expect([reply.status, reply.problem?.code]).to.deep.equal([402, "insufficient-balance"]);
+    const needed = Number((input + 40n * each + each - 1n) / each);
+    expect(reply.problem?.members).to.include({ requiredTicks: needed });
+    expect((await paid(28)).problem?.code).to.equal("insufficient-balance");
+    expect((await paid(44)).problem?.code).to.equal("insufficient-balance");
+    expect((await paid(needed)).receipt).to.include({ amount: input + 40n * each, held: 0n });
+  });
+
   it("F084: ends when none comes, and half of it costs half", async () => {
     const stream = await begin(24);
     await stream.over;

@@ -265,6 +265,18 @@ describe("ticks", () => {
       expect(await stall.record(channel)).to.include({ held: 0n, spent: price });
     });
 
+    it("while a request runs that more than a window has overtaken", async () => {
+      const { started, finish } = stall.pauseWork("slow");
+      const slow = stall.pay(ticks.tick(2));
+      await started;
+      for (const n of [8, 16]) expect((await stall.pay(ticks.tick(n), { method: "HEAD" })).status).to.equal(204);
+      expect((await stall.buy(channel, 16n * tickAmount + 1n, { method: "HEAD" })).status).to.equal(204);
+      expect(await stall.record(channel)).to.include({ held: price, spent: 0n });
+      finish();
+      expect((await slow).text).to.equal("slow");
+      expect(await stall.record(channel)).to.include({ held: 0n, spent: price });
+    });
+
     it("with the channel: the seller closes it with the voucher that folds them", async () => {
       await stall.pay(ticks.tick(4));
       const before = await world.balanceOf(world.seller.address);

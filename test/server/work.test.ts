@@ -25,6 +25,19 @@ describe("the work that is paid for", () => {
   const torn = (): Response =>
     new Response(new ReadableStream({ pull: (controller) => controller.error(new Error("secret detail")) }));
 
+  it("is charged and answered, whatever an observer throws", async () => {
+    const observe = (): never => {
+      throw new Error("no room for a log");
+    };
+    const watched = await openStall(world, { gateway: { observe } });
+    const own = await watched.open();
+    const reply = await watched.buy(own, price);
+    expect([reply.status, reply.text, reply.receipt?.amount]).to.deep.equal([200, "did x", price]);
+    expect(await watched.record(own)).to.include({ spent: price, held: 0n });
+    expect(watched.errors).to.have.lengthOf.above(3);
+    await watched.close();
+  });
+
   describe("that fails", () => {
     for (const [name, work, status] of [
       ["throws", () => Promise.reject(new Error("secret detail")), 502],

@@ -5,7 +5,7 @@ import { formatYuan } from "../protocol/amounts.ts";
 import { untilAborted } from "../untilAborted.ts";
 import { formatCredential } from "../wire/credential.ts";
 import { ceilingOf, startOf } from "../wire/pricing.ts";
-import { type Problem, readProblem } from "../wire/problem.ts";
+import type { Problem } from "../wire/problem.ts";
 import { formatSessionPayload } from "../wire/session.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import { type Call, identityOf } from "./call.ts";
@@ -26,6 +26,7 @@ import {
   signStatement,
   takeOffer,
 } from "./sellerSession.ts";
+import { isReleased, readSellerProblem } from "./sellerProblem.ts";
 
 /** A payment that a seller confirmed. */
 export type Payment = {
@@ -87,7 +88,7 @@ async function payOnce(
     let isKept = false;
     try {
       const response = await sendPaid(session, paid, call, offer, buyer);
-      const problem = response.ok ? undefined : await readProblem(response);
+      const problem = await readSellerProblem(response);
       const next =
         problem && attempt < buyer.tries
           ? await adapt(session, { call, paid, isEarlier: paid === earlier, offer, ceiling }, response, problem, buyer)
@@ -257,8 +258,8 @@ async function settle(
   // It was charged or may have been, and asking again brings nothing more.
   const isAnswered = response.ok || problem?.code === "answer-not-kept" || problem?.code === "statement-used";
   // A failing server in between may hide that the call was charged; the seller's word says that it was not.
-  const isReleased = problem?.code === "seller-failed" || response.headers.get("payment-status") === "released";
-  const isUnknown = isAnswered || (response.status >= 500 && !isReleased);
+  const isFree = problem?.code === "seller-failed" || isReleased(response);
+  const isUnknown = isAnswered || (response.status >= 500 && !isFree);
   if (isUnknown) purse?.lose(statement.cumulativeAmount);
   else cancel(session, paid);
   if (isAnswered) session.calls.answer(paid);
@@ -279,18 +280,23 @@ function flowOf(
   return {
     call,
     pricing: offer.request.pricing,
-    ceiling: max(paid.ceiling, priceOf(offer, call)),
+    // A call that was signed for before may be offered for more by now, or be repeated under a lower limit.
+    ceiling: max(paid.ceiling, min(priceOf(offer, call), buyer.maxPrice)),
     authorised: () => paid.ceiling,
     isBehind: (required) => required <= (purseOf(session, statement)?.signed ?? 0n),
     async raise(more) {
       const purse = purseOf(session, statement);
       if (!purse) return;
-      while (purse.next(more) > purse.deposit) {
-        session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
-        await session.funding;
+      // What was lost on its way is given again: each statement signed anew is one base unit more, for nothing.
+      let cumulativeAmount = purse.signed;
+      if (more > 0n) {
+        while (purse.next(more) > purse.deposit) {
+          session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
+          await session.funding;
+        }
+        paid.ceiling += more;
+        cumulativeAmount = purse.raise(statement.cumulativeAmount, more);
       }
-      paid.ceiling += more;
-      const cumulativeAmount = purse.raise(statement.cumulativeAmount, more);
       const context = { challenge: offer.challenge, url: call.url, signal: call.signal, buyer };
       await giveStatement(session, purse.channelId, cumulativeAmount, context);
     },

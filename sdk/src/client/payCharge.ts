@@ -11,11 +11,11 @@ import {
   parseChargeRequest,
 } from "../wire/charge.ts";
 import { formatCredential } from "../wire/credential.ts";
-import { readProblem } from "../wire/problem.ts";
 import { readChallenges } from "../wire/readChallenges.ts";
 import { type Call, complete, identityOf, pause, send } from "./call.ts";
 import { AnswerPendingError, DepositAboveLimitError, PriceAboveLimitError, SellerChangedError } from "./errors.ts";
 import { type Buyer, isGood, type SellerSession } from "./sellerSession.ts";
+import { readSellerProblem } from "./sellerProblem.ts";
 
 /** A single transfer that a seller confirmed. */
 export type ChargePayment = {
@@ -183,7 +183,7 @@ async function present(call: Call, { credential }: SignedCharge, { transport, tr
   for (let attempt = 1; ; attempt++) {
     try {
       const response = await complete(await send(transport, call, credential));
-      const code = response.ok ? undefined : (await readProblem(response))?.code;
+      const code = (await readSellerProblem(response))?.code;
       if (code === undefined || !unsettled.has(code)) return response;
     } catch (error) {
       if (call.signal.aborted || attempt >= tries) throw error;
@@ -205,7 +205,7 @@ async function book(
   { journal, onCharge }: Buyer & Rules,
 ): Promise<Response> {
   const receipt = readReceipt(response);
-  const code = response.ok ? undefined : (await readProblem(response))?.code;
+  const code = (await readSellerProblem(response))?.code;
   // What was refused or failed may still be carried out: it counts, and is what the same call presents again.
   if (!receipt && !response.ok && !spent.has(code ?? "")) return response;
   if (!charge.isAnswered && remove(session, charge)) {

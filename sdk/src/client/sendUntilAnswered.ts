@@ -1,6 +1,6 @@
-import { readProblem } from "../wire/problem.ts";
 import { type Call, complete, pause, send } from "./call.ts";
 import { AnswerPendingError } from "./errors.ts";
+import { readSellerProblem } from "./sellerProblem.ts";
 
 /** Longest time to wait for the answer of a request that the seller still works on, in milliseconds. */
 const maxWait = 120_000;
@@ -29,7 +29,7 @@ export async function sendUntilAnswered(
       await pause(100 * 2 ** attempt, call.signal);
       continue;
     }
-    const isRunning = response.status === 409 && (await readProblem(response))?.code === "request-in-progress";
+    const isRunning = response.status === 409 && (await readSellerProblem(response))?.code === "request-in-progress";
     if (!isRunning) return response;
     if (Date.now() > deadline) throw new AnswerPendingError(call.url.origin);
     attempt = 1;

@@ -3,7 +3,6 @@ import { isSubfenError } from "../errors.ts";
 import { createTurns } from "../turns.ts";
 import { formatCredential } from "../wire/credential.ts";
 import { ceilingOf, startOf } from "../wire/pricing.ts";
-import { readProblem } from "../wire/problem.ts";
 import { formatSessionPayload, type TickPayload } from "../wire/session.ts";
 import { readReceipt } from "./askTotal.ts";
 import { type Call, pause, toCall } from "./call.ts";
@@ -12,6 +11,7 @@ import { createTickPayer, type TickPayer } from "./createTickPayer.ts";
 import { ClosedError, PriceAboveLimitError, TicksNotOfferedError } from "./errors.ts";
 import { payFlow } from "./flow.ts";
 import type { SessionOffer } from "./sellerSession.ts";
+import { isReleased, readSellerProblem } from "./sellerProblem.ts";
 import { sendUntilAnswered } from "./sendUntilAnswered.ts";
 import { createTill, type TillParameters } from "./till.ts";
 
@@ -146,8 +146,8 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
         onEnd: async (last) => book(last?.amount ?? worth()),
       });
     }
-    const problem = response.ok ? undefined : await readProblem(response);
-    const isFree = problem !== undefined || response.headers.get("payment-status") === "released";
+    const problem = await readSellerProblem(response);
+    const isFree = problem !== undefined || isReleased(response);
     book(receipt?.amount ?? (isFree ? 0n : start));
     return response;
   }

@@ -1,18 +1,22 @@
 import type { Hex } from "viem";
+import { keccak256 } from "viem/utils";
 
 /** No statement is as high: a deposit has 104 bits. */
 const ticksFrom = 1n << 127n;
 const marksFrom = 1n << 126n;
+/** A chain has at most 10,000 ticks. */
+const tickBits = 14n;
 
 /**
  * Under which number a ledger knows what one tick has bought, where it knows statements by their totals.
  *
  * @param ref - The payment.
  * @param n - The tick.
- * @returns A number above every statement's, the same for the same tick. Two payments whose refs begin alike share it.
+ * @returns A number above every statement's, the same for the same tick. The payer chooses its refs: that none shares it
+ * with another is the hash's to see to.
  */
 export function tickKey(ref: Hex, n: number): bigint {
-  return ticksFrom | (BigInt(ref.slice(0, 24)) << 32n) | BigInt(n);
+  return ticksFrom | ((BigInt(keccak256(ref)) >> (256n - 127n + tickBits)) << tickBits) | BigInt(n);
 }
 
 /**

@@ -111,7 +111,9 @@ export function createChargeScheme(
       if (outcome.kind !== "answer") {
         await release();
         // Nobody is there to read what became of a request whose buyer has gone.
-        return outcome.kind === "failed" ? outcome.response : new Response(null, { status: 499 });
+        if (outcome.kind !== "failed") return new Response(null, { status: 499 });
+        if (!txHash) outcome.response.headers.set("payment-status", "released");
+        return outcome.response;
       }
       const { answer } = outcome;
       // An answer that cannot be given again must not be paid for without being given: it stays held until it is.

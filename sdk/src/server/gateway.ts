@@ -1,4 +1,5 @@
 import type { Ledger, ProofResult } from "../ledger/ledger.ts";
+import { createReport } from "../report.ts";
 import { choosePayments, parseAcceptPayment } from "../wire/acceptPayment.ts";
 import type { Challenge } from "../wire/challenge.ts";
 import { untilAborted } from "../untilAborted.ts";
@@ -9,7 +10,7 @@ import { createChannelStatus } from "./channelStatus.ts";
 import { createChargeScheme } from "./chargeScheme.ts";
 import type { GatewayProof } from "./conditions.ts";
 import { createFaultFinder, type GatewayFault } from "./faults.ts";
-import { receiptAmount } from "./gatewayEvent.ts";
+import { createObserver, receiptAmount } from "./gatewayEvent.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
 import { type Price, startingPrice, type WorkMeter } from "./price.ts";
@@ -137,10 +138,15 @@ export type Gateway = {
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
   const { realm, secret, maxBody = 4 * 2 ** 20, challengeLifetime = 600, now = Date.now } = parameters;
-  const { maxCredential = 16_384, bodyTimeout = 30_000, observe } = parameters;
+  const { maxCredential = 16_384, bodyTimeout = 30_000 } = parameters;
+  const observe = parameters.observe && createObserver(parameters.observe, createReport(parameters.onError));
   // First, since it may refuse: a ledger that was opened and a settler that was started would go on for nobody.
   const challenger = createChallenger({ secret: toBytes(secret), realm, lifetime: challengeLifetime, now });
-  const { seller, gracePeriod, settling, charging, report, close } = await openSeller({ ...parameters, now });
+  const { seller, gracePeriod, settling, charging, report, close } = await openSeller({
+    ...parameters,
+    ...(observe && { observe }),
+    now,
+  });
   const workload = createWorkload({ maxRunning: parameters.maxRunning ?? 1024, maxHolds: parameters.maxHolds ?? 256 });
   const session = await createSessionScheme(seller, parameters, { gracePeriod, workload, report }).catch(
     async (error: unknown) => {

@@ -28,6 +28,25 @@ export type GatewayEvent =
   | { readonly kind: "sent"; readonly what: string; readonly hash: Hex; readonly nonce: number };
 
 /**
+ * Makes an observer that changes nothing of what it is told of: where it throws, what was charged was charged.
+ *
+ * @param observe - The owner's.
+ * @param report - Told what it throws.
+ */
+export function createObserver(
+  observe: (event: GatewayEvent) => void,
+  report: (error: unknown) => void,
+): (event: GatewayEvent) => void {
+  return (event) => {
+    try {
+      observe(event);
+    } catch (error) {
+      report(error);
+    }
+  };
+}
+
+/**
  * Makes a ledger that tells what it has done.
  *
  * @param ledger - The ledger.

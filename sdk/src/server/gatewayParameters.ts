@@ -93,7 +93,7 @@ export type GatewayParameters = {
   maxRunning?: number;
   /** Requests and streams of one channel that may run at a time; 256 by default. */
   maxHolds?: number;
-  /** Told what the gateway does. It must not throw. */
+  /** Told what the gateway does. What it throws changes nothing, and is told to `onError`. */
   observe?: (event: GatewayEvent) => void;
   /** Told what went wrong inside; the buyer is told a general sentence. */
   onError?: (error: unknown) => void;

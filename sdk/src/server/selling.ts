@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 
 import { max, min } from "../bigints.ts";
-import { isEnding, requiredOn } from "../ledger/decideHold.ts";
+import { endingOf, isEnding, requiredOn } from "../ledger/decideHold.ts";
 import type { ChannelRecord, Conditional, HoldResult, Purchase, StatementRequest } from "../ledger/ledger.ts";
 import type { StatementRef } from "../ledger/store.ts";
 import { canonicalize } from "../wire/encoding.ts";
@@ -78,6 +78,22 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       await ledger.release({ channelId, cumulativeAmount }).catch(report);
       throw error;
     });
+  }
+
+  /** Where a stream was asked for and a whole answer came, more is owed than was reserved; it is not given for less. */
+  async function reserve(statement: Statement, amount: bigint): Promise<void> {
+    const { channelId, cumulativeAmount } = statement;
+    const { hold } = await ledger
+      .advance({ channelId, cumulativeAmount, delivered: 0n, amount })
+      .catch(async (error: unknown) => {
+        await ledger.release({ channelId, cumulativeAmount }).catch(report);
+        throw error;
+      });
+    // What a condition decides about is worth what was agreed.
+    if (hold.ref !== undefined || hold.amount >= amount) return;
+    const channel = await ledger.release({ channelId, cumulativeAmount });
+    const reason = endingOf(channel) ?? "insufficient-balance";
+    throw toRefusal({ kind: "refused", reason, channel }, statement, amount);
   }
 
   /** What a stream is paid from: the statement that it began with, and whatever is accepted on the channel meanwhile. */
@@ -241,9 +257,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
         return flow(exchange, statement, keep(outcome.stream), result.channel, amount);
       case "answer": {
         const { answer, cost } = outcome;
-        // Where a stream was asked for and a whole answer came, more than the start of a stream is owed.
-        if (cost > amount)
-          await ledger.advance({ channelId, cumulativeAmount, delivered: 0n, amount: min(cost, ceiling) });
+        if (cost > amount) await reserve(statement, min(cost, ceiling));
         const { channel, hold } = await capture(statement, cost, answer);
         return withReceipt(answer, await receiptOf(challenge.id, channel, hold, hashBody(answer.body)));
       }

@@ -36,7 +36,8 @@ const encoder = new TextEncoder();
 
 /**
  * Hands an answer on while it flows, never a unit more than was paid: where the reserved amount runs out it pauses and asks for
- * more, and where none comes it ends, charged for what was delivered. An answer that breaks off costs nothing.
+ * more, and where none comes it ends, charged for what was delivered. An answer that breaks off costs nothing. It is charged
+ * once its time is up or its buyer has gone, whether or not anybody reads on.
  *
  * @param stream - The answer.
  * @param account - What it is paid from; it reserves `reserved` at the start.
@@ -58,19 +59,30 @@ export function streamAnswer(
   const { report, notes } = options;
   const hash = createHash("sha256");
   let delivered = 0n;
-  let isOver = false;
+  let captured: Promise<string> | undefined;
+  let isReleased = false;
+  /** Whether nobody asks for more. */
+  let isIdle = true;
 
   const note = (name: "need-voucher" | "receipt", value: string): Uint8Array =>
     encoder.encode(formatPaymentNote({ name, value }, notes));
 
-  async function capture(cost: bigint): Promise<string> {
-    isOver = true;
-    return account.capture(cost, `0x${hash.digest("hex")}`);
+  function capture(cost: bigint): Promise<string> {
+    return (captured ??= account.capture(cost, `0x${hash.digest("hex")}`));
   }
+
+  /** Whoever has got all that it wants may read no more and never leave. */
+  function endIdle(): void {
+    if (!isIdle || isReleased || captured) return;
+    stream.end();
+    capture(delivered).catch(report);
+  }
+  for (const signal of [gone, late]) signal.addEventListener("abort", endIdle, { once: true });
 
   async function* deliver(): AsyncGenerator<Uint8Array> {
     let marked = 0;
     for await (const { counted, bytes } of partsOf(stream, AbortSignal.any([left, late]))) {
+      if (captured) return;
       meter.count(counted);
       const cost = min(meter.cost(), account.ceiling);
       for (let isAsked = false; cost > reserved || meter.units - marked >= account.unitsPerMark;) {
@@ -101,14 +113,14 @@ export function streamAnswer(
       if (isEventStream) yield note("receipt", receipt);
       else options.onEnd(receipt);
     } catch (error) {
-      if (isOver || left.aborted) throw error;
+      if (left.aborted || (captured && !late.aborted)) throw error;
       if (late.aborted) {
         // What was delivered in time is charged, and ends as if no more had been paid.
         const receipt = await capture(delivered);
         if (isEventStream) yield note("receipt", receipt);
         return;
       }
-      isOver = true;
+      isReleased = true;
       report(error);
       const receipt = await account.release();
       if (isEventStream && receipt !== undefined) yield note("receipt", receipt);
@@ -116,7 +128,7 @@ export function streamAnswer(
     } finally {
       stream.end();
       // The buyer has gone: it pays what was metered.
-      if (!isOver) await capture(delivered).catch(report);
+      if (!isReleased) await capture(delivered).catch(report);
     }
   }
 
@@ -124,9 +136,12 @@ export function streamAnswer(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        isIdle = false;
         const { done, value } = await parts.next();
+        isIdle = true;
         if (done) controller.close();
         else controller.enqueue(value);
+        if (gone.aborted || late.aborted) endIdle();
       },
       async cancel() {
         cancelled.abort();

@@ -2,7 +2,14 @@ import { expect } from "chai";
 import { createWalletClient, custom } from "viem";
 
 import { isSubfenError, parseYuan } from "../../../sdk/src/index.ts";
-import { formatSessionReceipt, parseSessionReceipt, type SessionReceipt } from "../../../sdk/src/wire/index.ts";
+import {
+  formatSessionReceipt,
+  parseSessionReceipt,
+  problemResponse,
+  readProblem,
+  type SessionReceipt,
+  statusOf,
+} from "../../../sdk/src/wire/index.ts";
 import { createMemoryLedger, pricePerRequest } from "../../../sdk/src/server/index.ts";
 import { createWorld } from "../../server/helpers.ts";
 import { brokenAnswer, cutHalfWay, expireAuthorizations, openShop, price, rejection, type Shop } from "./helpers.ts";
@@ -23,6 +30,27 @@ describe("payingFetch when things fail", () => {
   }
   const isPaid = (request: Request): boolean => request.headers.get("authorization")?.startsWith("Payment") ?? false;
   const isCall = (request: Request): boolean => isPaid(request) && request.headers.get("content-length") !== "0";
+
+  describe("another seller's problem that the work passes on", () => {
+    for (const code of [
+      "channel-not-found",
+      "request-in-progress",
+      "insufficient-balance",
+      "statement-used",
+    ] as const) {
+      it(`${code}: is no word of this seller's, and is asked for once`, async () => {
+        shop = await openShop();
+        await shop.post("first");
+        const members = { requiredCumulative: "5000" };
+        shop.work = () => problemResponse(code, "of a seller further on", { members });
+        const response = await shop.post("second", { signal: AbortSignal.timeout(3_000) });
+        expect([response.status, (await readProblem(response))?.code]).to.deep.equal([statusOf(code), code]);
+        expect(shop.worked).to.deep.equal(["first", "second"]);
+        expect(shop.paying.balance()).to.have.lengthOf(1);
+        expect(shop.paying.balance()[0]).to.include({ spent: price, uncertain: 0n });
+      });
+    }
+  });
 
   describe("lost answers", () => {
     it("F056: asks again with the same credential and key; works and pays once", async () => {

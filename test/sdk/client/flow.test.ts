@@ -1,14 +1,15 @@
 import { expect } from "chai";
 
-import { parseYuan } from "../../../sdk/src/index.ts";
+import { parseYuan, payingFetch } from "../../../sdk/src/index.ts";
 import { pricePerMillion, pricePerMillionTokens } from "../../../sdk/src/server/index.ts";
 import { formatSessionReceipt, parseSessionReceipt, type SessionReceipt } from "../../../sdk/src/wire/index.ts";
 import { createWorld, type World } from "../../server/helpers.ts";
-import { openShop, price, rejection, type Shop, until } from "./helpers.ts";
+import { brokenAnswer, memoryStore, openShop, price, rejection, type Shop, until } from "./helpers.ts";
 
 const token = (content: string): string => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
 const tokens = pricePerMillionTokens({ input: parseYuan("2"), output: parseYuan("8"), maxOutput: 200, window: 4 });
 const body = '{"stream":true,"max_tokens":100}';
+const isPaid = ({ headers }: Request): boolean => headers.has("authorization");
 /** 32 bytes are 8 tokens of 2 until the model tells. */
 const prompt = 16n;
 
@@ -98,6 +99,30 @@ describe("payingFetch and answers that flow", () => {
     expect((await shop.paying.close())[0]).to.include({ excess: 0n, paid: prompt + 16n });
   });
 
+  it("F124: signs nothing new for a seller that asks again and again for what it has got", async () => {
+    shop = await openShop({ world, price: tokens });
+    shop.work = answer(words(1));
+    const note = new TextEncoder().encode(': payment-need-voucher {"requiredCumulative":"1"}\n\n');
+    shop.between = async (request, next) => {
+      const reply = await next(request);
+      if (reply.headers.get("content-type") !== "text/event-stream" || !reply.body) return reply;
+      const greedy = new TransformStream<Uint8Array, Uint8Array>({
+        async flush(controller) {
+          for (let asked = 0; asked < 10; asked++) {
+            const before = shop.seen.length;
+            controller.enqueue(note);
+            await until(() => shop.seen.length > before);
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          }
+        },
+      });
+      return new Response(reply.body.pipeThrough(greedy), { status: reply.status, headers: reply.headers });
+    };
+    await (await shop.post(body)).text();
+    expect(shop.seen.length).to.be.greaterThan(10);
+    expect(new Set(shop.signed).size).to.be.lessThan(6);
+  });
+
   it("stops with its own limit where the channel may hold no more, and pays what it has got", async () => {
     shop = await openShop({
       world,
@@ -118,6 +143,30 @@ describe("payingFetch and answers that flow", () => {
     shop = await openShop({ world, price: tokens, client: { maxPrice: 863n } });
     expect(await rejection(shop.post(body))).to.include({ code: "price-above-limit", price: 864n });
     expect(shop.signed).to.have.lengthOf(0);
+  });
+
+  it("keeps to maxPrice for a stream that is asked for again by what was signed before", async () => {
+    const store = memoryStore();
+    shop = await openShop({ world, price: tokens, gateway: { paymentTimeout: 100 }, client: { store } });
+    shop.work = answer(words(100));
+    await (await shop.post('{"stream":true,"max_tokens":1}')).text();
+    shop.payments.length = 0;
+    shop.between = async (request, next) =>
+      request.method === "POST" && isPaid(request) ? brokenAnswer() : next(request);
+    await rejection(shop.post(body));
+    shop.between = (request, next) => next(request);
+    const careful = payingFetch({
+      account: world.payer,
+      client: world.payerClient,
+      store,
+      maxDeposit: parseYuan("5"),
+      maxPrice: 200n,
+      onPayment: (payment) => shop.payments.push(payment),
+    });
+    await (await careful(`${shop.url}/hello`, { method: "POST", body })).text();
+    expect(shop.payments).to.have.lengthOf(1);
+    expect(shop.payments[0]!.amount <= 200n && shop.payments[0]!.amount > 150n).to.equal(true);
+    await careful.close();
   });
 
   it("pays for half where the caller leaves half-way", async () => {

@@ -2,7 +2,13 @@ import { expect } from "chai";
 import { keccak256, numberToHex, zeroHash } from "viem";
 
 import { hashlock, type StatedPayment, ticks } from "../../../sdk/src/index.ts";
-import { availableOn, type Conditional, type HoldRequest, tickKey } from "../../../sdk/src/ledger/index.ts";
+import {
+  availableOn,
+  type Conditional,
+  type HoldRequest,
+  isOfStatement,
+  tickKey,
+} from "../../../sdk/src/ledger/index.ts";
 import { type Bench, answer, channelId, request, signatureOf } from "./bench.ts";
 
 const contracts = { hashlock: `0x${"11".repeat(20)}`, ticks: `0x${"22".repeat(20)}` } as const;
@@ -233,6 +239,15 @@ export function describeConditional(bench: Bench): void {
       expect(await refusal(buy(3n, [payment(2, 200n)], { by: 2 }))).to.equal("statement-refused");
     });
 
+    it("answers a repeated key by what was delivered under it, though an earlier try had failed", async () => {
+      const again = { idempotencyKey: "k", number: 7, amount: 80n };
+      await buy(1n, [payment(1)], { by: 1, ...again });
+      await release(1n);
+      await buy(2n, [payment(2)], { by: 2, ...again });
+      await capture(2n, 80n);
+      expect((await buy(3n, [payment(2), payment(3)], { by: 3, ...again })).kind).to.equal("repeated");
+    });
+
     it("serves swapped parallel calls, each by its own payment", async () => {
       expect((await buy(2n, [payment(1), payment(2)], { by: 2 })).kind).to.equal("held");
       expect((await buy(1n, [payment(1)], { by: 1 })).kind).to.equal("held");
@@ -296,6 +311,13 @@ export function describeConditional(bench: Bench): void {
       await bench.ledger.release({ channelId, cumulativeAmount: keys[1] });
       expect(await channel()).to.include({ held: 0n, spent: 2n });
       expect(await available()).to.equal(3n);
+    });
+
+    it("are told apart however alike the refs are that a payer has chosen", () => {
+      const keys = [tickKey(refOf(1), 3), tickKey(refOf(2), 3), tickKey(refOf(1), 4), tickKey(refOf(1), 10_000)];
+      expect(new Set(keys).size).to.equal(4);
+      expect(tickKey(refOf(1), 3)).to.equal(keys[0]);
+      for (const key of keys) expect([isOfStatement(key), key < 2n ** 128n]).to.deep.equal([false, true]);
     });
 
     it("are folded with everything due on them", async () => {

@@ -2,10 +2,11 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { expect } from "chai";
+import type { Hex } from "viem";
 
 import { type ChargeRef, createSqliteLedger, type Ledger } from "../../../sdk/src/ledger/index.ts";
 import { migrate, migrations } from "../../../sdk/src/ledger/sqlite/migrations.ts";
-import { answer, channelId, owner, request, terms } from "./bench.ts";
+import { answer, channelId, open, owner, request, terms } from "./bench.ts";
 import { addChannel, useFiles } from "./files.ts";
 
 async function failure(promise: Promise<unknown>): Promise<{ code?: string; message: string }> {
@@ -180,6 +181,15 @@ describe("the file of the SQLite ledger", () => {
     const result = await ledger.hold(request(700n, { amount: 500n }));
     expect(result).to.include({ kind: "refused", reason: "insufficient-balance" });
     expect(await channel()).to.include({ held: 600n });
+  });
+
+  it("is of one mind about a channel, however its id is written", async () => {
+    const upper: Hex = `0x${channelId.slice(2).toUpperCase()}`;
+    expect((await ledger.getChannel(upper))?.channelId).to.equal(channelId);
+    await ledger.hold(request(10n));
+    await ledger.capture({ channelId, cumulativeAmount: 10n, amount: 10n, answer: undefined });
+    expect(await ledger.updateChain(upper, { ...open, blockNumber: 101n })).to.include({ spent: 10n });
+    expect(await channel()).to.include({ spent: 10n, held: 0n });
   });
 
   describe("its log", () => {

@@ -113,7 +113,7 @@ export function createSqliteStore(
     purchase: database.prepare(`SELECT ${purchaseColumns} FROM purchases WHERE channel = ? AND statement = ?`),
     purchaseByKey: database.prepare(
       `SELECT ${purchaseColumns} FROM purchases INDEXED BY purchases_idempotency
-       WHERE channel = ? AND idempotencyKey = ? ORDER BY status LIMIT 1`,
+       WHERE channel = ? AND idempotencyKey = ? ORDER BY status = ${statuses.indexOf("released")} LIMIT 1`,
     ),
     putPurchase: database.prepare(
       `INSERT INTO purchases (channel, ${purchaseColumns}, instance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -179,12 +179,12 @@ export function createSqliteStore(
   function find(channelId: Hex): Entry | undefined {
     // In a group nobody else can write.
     if (!isInGroup) look();
-    const found = known.get(channelId);
+    const found = known.get(keyOf(channelId));
     if (found) return found;
     const columns = sql.channel.get(encodeHex(channelId)) as ChannelColumns | undefined;
     if (!columns) return undefined;
     const entry = toEntry(columns);
-    known.set(channelId, entry);
+    known.set(keyOf(channelId), entry);
     return entry;
   }
 
@@ -229,7 +229,7 @@ export function createSqliteStore(
       const added = { id: 0, row, read, answerCount: 0, answerBytes: 0, holds: undefined };
       const values = [encodeHex(row.channelId), JSON.stringify(row.terms), ...toValues(added)];
       added.id = Number(sql.addChannel.run(...values).lastInsertRowid);
-      known.set(row.channelId, added);
+      known.set(keyOf(row.channelId), added);
     },
     *channels({ unsettled, after }) {
       const from = after === undefined ? { id: 0 } : find(after);
@@ -366,6 +366,11 @@ export function createSqliteStore(
 
     close: () => database.close(),
   };
+}
+
+/** One entry for each channel, however its id is written: two would undo what the other knows. */
+function keyOf(channelId: Hex): Hex {
+  return channelId.toLowerCase() as Hex;
 }
 
 function note(entry: Entry, purchase: Purchase): void {

@@ -31,7 +31,13 @@ export type TickAccount = {
   hold(n: number, request: TickRequest): TickHold;
   /** Waits while more than a window is not written down. */
   ready(): Promise<void>;
-  /** Charges what the work was worth, at most what is held and available beside it, and keeps the answer. */
+  /**
+   * Reserves as much for a request as it has turned out to cost.
+   *
+   * @throws {ProblemError} when the ticks shown do not cover it.
+   */
+  grow(hold: TickHold, amount: bigint): Promise<void>;
+  /** Charges what the work was worth, at most what is held, and keeps the answer. */
   capture(hold: TickHold, amount: bigint, answer: Answer | undefined): Promise<ChannelRecord>;
   /** Gives back what is held: the same request may use the same tick again. */
   release(hold: TickHold): Promise<void>;
@@ -167,17 +173,7 @@ export function createTickAccount(parameters: {
       isUsed = true;
       const { amount } = request;
       const available = balance();
-      if (amount > available) {
-        const owed = due() - available + amount;
-        const detail = `The ticks shown do not cover this request of ${amount} base units. Show tick ${toTicks(owed)}.`;
-        throw new ProblemError("insufficient-balance", detail, {
-          channelId,
-          ref,
-          amount: String(amount),
-          available: String(max(available, 0n)),
-          requiredTicks: toTicks(owed),
-        });
-      }
+      if (amount > available) throw insufficient(amount, available);
       held += amount;
       return holds.add(n, request);
     },
@@ -192,16 +188,30 @@ export function createTickAccount(parameters: {
       if (reader.known - marked >= window) await marking;
     },
 
+    async grow(hold, amount) {
+      if (hold.handing) await hold.handing;
+      const before = hold.amount;
+      const more = amount - before;
+      if (more <= 0n) return;
+      if (hold.key !== undefined) {
+        const ours = { channelId, cumulativeAmount: hold.key };
+        hold.amount = (await ledger.advance({ ...ours, delivered: 0n, amount })).hold.amount;
+      } else if (more <= balance()) {
+        hold.amount = amount;
+        held += more;
+      }
+      if (hold.amount < amount) throw insufficient(amount, before + max(balance(), 0n));
+    },
+
     async capture(hold, amount, answer) {
       if (hold.handing) await hold.handing;
       if (hold.key !== undefined) {
         const ours = { channelId, cumulativeAmount: hold.key };
-        if (amount > hold.amount) await ledger.advance({ ...ours, delivered: 0n, amount });
         const taken = await ledger.capture({ ...ours, amount, answer });
         ({ channel } = taken);
         hold.captured = taken.hold.captured;
       } else {
-        hold.captured = min(amount, hold.amount + max(balance(), 0n));
+        hold.captured = min(amount, hold.amount);
         held -= hold.amount;
         charged += hold.captured;
       }
@@ -242,6 +252,18 @@ export function createTickAccount(parameters: {
       return isResting && !isUsed && held === 0n && isWritten() && holds.running().length === 0;
     },
   };
+
+  function insufficient(amount: bigint, available: bigint): ProblemError {
+    const owed = due() - available + amount;
+    const detail = `The ticks shown do not cover this request of ${amount} base units. Show tick ${toTicks(owed)}.`;
+    return new ProblemError("insufficient-balance", detail, {
+      channelId,
+      ref,
+      amount: String(amount),
+      available: String(max(available, 0n)),
+      requiredTicks: toTicks(owed),
+    });
+  }
 
   function toTicks(amount: bigint): number {
     return Number((amount + tickAmount - 1n) / tickAmount);

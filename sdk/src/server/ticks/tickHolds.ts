@@ -40,7 +40,7 @@ export type TickHolds = {
   add(n: number, request: TickRequest): TickHold;
   /** Keeps an answer as far as there is room. */
   keep(hold: TickHold, answer: Answer): void;
-  /** Forgets what these ticks have bought, the first and the last included. */
+  /** Forgets what these ticks have bought, the first and the last included; what still runs is known until it is over. */
   forget(first: number, last: number): void;
   /** Those that run. */
   running(): TickHold[];
@@ -54,6 +54,8 @@ export type TickHolds = {
 export function createTickHolds(maxBytes: number): TickHolds {
   const byTick = new Map<number, TickHold>();
   const byKey = new Map<string, TickHold>();
+  /** Those that ran when they were forgotten. */
+  const overtaken = new Set<TickHold>();
   let bytes = 0;
 
   function dropAnswer(hold: TickHold): void {
@@ -91,7 +93,8 @@ export function createTickHolds(maxBytes: number): TickHolds {
     },
 
     keep(hold, answer) {
-      if (answer.body.length > maxBytes) return;
+      // One that was forgotten meanwhile cannot be asked for again.
+      if (answer.body.length > maxBytes || byTick.get(hold.n) !== hold) return;
       hold.answer = answer;
       bytes += answer.body.length;
       for (const older of byTick.values()) {
@@ -101,10 +104,12 @@ export function createTickHolds(maxBytes: number): TickHolds {
     },
 
     forget(first, last) {
+      for (const hold of overtaken) if (hold.status !== "held") overtaken.delete(hold);
       for (let n = first; n <= last; n++) {
         const hold = byTick.get(n);
         if (!hold) continue;
         byTick.delete(n);
+        if (hold.status === "held") overtaken.add(hold);
         dropAnswer(hold);
         if (hold.idempotencyKey !== undefined && byKey.get(hold.idempotencyKey) === hold) {
           byKey.delete(hold.idempotencyKey);
@@ -112,6 +117,6 @@ export function createTickHolds(maxBytes: number): TickHolds {
       }
     },
 
-    running: () => [...byTick.values()].filter(({ status }) => status === "held"),
+    running: () => [...overtaken, ...byTick.values()].filter(({ status }) => status === "held"),
   };
 }

@@ -61,11 +61,16 @@ export function createTickSelling(options: {
       throw new ProblemError("answer-not-kept", detail, members);
     }
 
+    /** What could not be charged is not served; the same request may be sent again. */
+    async function released(error: unknown): Promise<unknown> {
+      await account.release(hold).catch(report);
+      return error;
+    }
+
     try {
       await ticks.use(account, () => account.ready());
     } catch (error) {
-      await account.release(hold);
-      throw error;
+      throw await released(error);
     }
     const outcome = await perform(request, body, offer, work, { timeout: workTimeout, workload, report });
     switch (outcome.kind) {
@@ -78,14 +83,25 @@ export function createTickSelling(options: {
         // Nobody is there to read it.
         return new Response(null, { status: 499 });
       case "stream": {
-        const cumulativeAmount = await ticks.use(account, () => account.handOver(hold));
+        const cumulativeAmount = await ticks
+          .use(account, () => account.handOver(hold))
+          .catch(async (error: unknown) => {
+            outcome.stream.end();
+            throw await released(error);
+          });
         const own = { channelId: tick.channelId, cumulativeAmount };
         return selling.flow(exchange, own, keep(outcome.stream), account.channel(), asked.amount);
       }
       case "answer": {
         const { answer } = outcome;
         const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
-        const channel = await account.capture(hold, min(outcome.cost, ceiling), kept);
+        const cost = min(outcome.cost, ceiling);
+        const channel = await account
+          .grow(hold, cost)
+          .then(() => account.capture(hold, cost, kept))
+          .catch(async (error: unknown) => {
+            throw await released(error);
+          });
         return withReceipt(answer, receipts.ofTick(challenge.id, channel, hold.captured));
       }
     }
