@@ -86,7 +86,7 @@ for (const [name, serveWith] of Object.entries(adapters)) {
 
     it("serves what is paid, with its receipt, to the buyer alone", async () => {
       stall.work = async (request) => {
-        const headers = { "cache-control": "public, max-age=60", "x-work": "1" };
+        const headers = { "cache-control": "public, max-age=60", "content-type": "text/x-thing", "x-work": "1" };
         return new Response(`did ${await request.text()}`, { status: 201, headers });
       };
       const reply = await stall.buy(channel, unused(), { body: "分" });
@@ -95,6 +95,7 @@ for (const [name, serveWith] of Object.entries(adapters)) {
       expect(reply.receipt).to.include({ amount: price });
       expect(reply.headers.get("cache-control")).to.equal("private, max-age=60");
       expect(reply.headers.get("x-work")).to.equal("1");
+      expect(reply.headers.get("content-type")).to.equal("text/x-thing");
       expect(stall.worked.map(({ headers }) => headers.has("authorization"))).to.deep.equal([false]);
     });
 

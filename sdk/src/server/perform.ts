@@ -171,22 +171,18 @@ const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
  */
 export function withReceipt(answer: Answer, receipt: string): Response {
   const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  const response = new Response(body, { status: answer.status });
-  fillPaid(response.headers, answer.headers, receipt);
+  // With its headers at once: a server that puts its own Response in place of the global one gives each a type by default.
+  const response = new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
   return body === null ? response : withBytes(response, body);
 }
 
 /** The headers of an answer that is paid for. */
 export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): Headers {
   const headers = new Headers();
-  fillPaid(headers, given, receipt);
-  return headers;
-}
-
-function fillPaid(headers: Headers, given: Iterable<readonly [string, string]>, receipt: string): void {
   for (const [name, value] of given) if (!notTheirs.test(name)) headers.append(name, value);
   headers.set("payment-receipt", receipt);
   headers.set("cache-control", privateCaching(headers.get("cache-control")));
+  return headers;
 }
 
 /** What is the gateway's to say, what shared caches obey before `Cache-Control`, and what is of an upstream's connection. */
