@@ -291,7 +291,9 @@ function flowOf(
       let cumulativeAmount = purse.signed;
       if (more > 0n) {
         while (purse.next(more) > purse.deposit) {
-          session.funding ??= fund(session, offer, purse.next(more), buyer).finally(() => (session.funding = undefined));
+          session.funding ??= fund(session, offer, purse.next(more), buyer).finally(
+            () => (session.funding = undefined),
+          );
           await session.funding;
         }
         paid.ceiling += more;
