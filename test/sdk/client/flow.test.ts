@@ -281,6 +281,17 @@ describe("payingFetch and answers that flow", () => {
       });
     }
 
+    it("may be of an earlier statement, as when a call was answered before, and prove nothing then", async () => {
+      shop = await openShop({ world });
+      let first: SessionReceipt["proof"];
+      lie((receipt) => ({ ...receipt, proof: (first ??= receipt.proof) }));
+      await shop.post("one");
+      await shop.post("two");
+      expect(shop.payments.map(({ isProven }) => isProven)).to.deep.equal([true, false]);
+      expect(balance()).to.include({ spent: 2n * price, uncertain: 0n });
+      expect((await shop.post("three")).status).to.equal(200);
+    });
+
     it("are not asked of a seller that announces none", async () => {
       shop = await openShop({ world, gateway: { receiptAccount: false } });
       await shop.post("one");
