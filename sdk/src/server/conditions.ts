@@ -12,7 +12,7 @@ import type { ConditionalTerms, TickTerms, WireEvidence } from "../wire/conditio
 import type { Conditions, Statement } from "../wire/session.ts";
 import type { Offer } from "./gateway.ts";
 import { toProofProblem } from "./refusals.ts";
-import { ProblemError, type Seller, toSignatureProblem } from "./seller.ts";
+import { ProblemError, requireStatement, type Seller, toSignatureProblem } from "./seller.ts";
 
 /** Which conditional payments a gateway takes, for the offers that allow them. Amounts in base units, times in seconds. */
 export type ConditionalOptions = {
@@ -46,11 +46,11 @@ export type ConditionsPart = {
   /** What the ledger is told of a statement; `undefined` for a plain voucher. */
   toConditional(offer: Offer, statement: Conditions): Conditional | undefined;
   /**
-   * Makes sure that the channel's signer made the conditional statement, by ECDSA.
+   * Makes sure that the channel's signer made the statement, conditional or plain, by ECDSA.
    *
    * @throws {ProblemError} when it did not.
    */
-  requireStatement(channel: ChannelRecord, statement: Statement, conditional: Conditional): void;
+  requireStatement(channel: ChannelRecord, statement: Statement, conditional: Conditional | undefined): void;
   /** Takes evidence for those of the payments that stand. @throws {ProblemError} when it is not taken. */
   proveStanding(channel: ChannelRecord, evidence: readonly WireEvidence[]): Promise<void>;
   /** Takes evidence; see {@link Gateway.prove}. */
@@ -132,7 +132,10 @@ export async function createConditions(
       };
     },
 
-    requireStatement({ terms }, { channelId, cumulativeAmount, signature }, { payments }) {
+    requireStatement({ terms }, statement, stated) {
+      if (!stated) return requireStatement(seller, terms, statement);
+      const { channelId, cumulativeAmount, signature } = statement;
+      const { payments } = stated;
       const [unsorted] = payments.flatMap(({ ref }, index) => (ref > (payments[index - 1]?.ref ?? "") ? [] : [ref]));
       if (unsorted !== undefined) {
         const detail = "The payments are not strictly ascending by ref, so that nobody could claim them.";

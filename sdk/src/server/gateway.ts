@@ -260,6 +260,11 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     return response;
   }
 
+  async function closeAll(): Promise<void> {
+    await session.close();
+    await close();
+  }
+
   return {
     charge,
     protect: (offer, work) => (request) => charge(request, offer, work),
@@ -283,13 +288,9 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     },
     async stop({ timeout = 30_000 } = {}) {
       await workload.stop(timeout);
-      await session.close();
-      await close();
+      await closeAll();
     },
-    async close() {
-      await session.close();
-      await close();
-    },
+    close: closeAll,
   };
 }
 

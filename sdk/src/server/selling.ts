@@ -17,7 +17,7 @@ import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
 import { hashBody, hashRequest } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
-import { ProblemError, requireStatement, type Seller } from "./seller.ts";
+import { ProblemError, type Seller } from "./seller.ts";
 import { type StreamAccount, streamAnswer } from "./streamAnswer.ts";
 import type { TickAccounts } from "./ticks/tickAccounts.ts";
 import { withTrailers } from "./trailers.ts";
@@ -70,25 +70,25 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     return new Response(null, { status: 204, headers });
   }
 
-  /** What could not be charged is not served; the same request may be sent again. */
-  async function capture(statement: StatementRef, amount: bigint, answer?: Parameters<typeof withReceipt>[0]) {
-    const { channelId, cumulativeAmount } = statement;
-    const kept = answer && answer.body.length <= maxKeptAnswer ? answer : undefined;
-    return ledger.capture({ channelId, cumulativeAmount, amount, answer: kept }).catch(async (error: unknown) => {
+  /** What the ledger could not do is not served; the same request may be sent again. */
+  async function orRelease<result>({ channelId, cumulativeAmount }: StatementRef, step: Promise<result>) {
+    return step.catch(async (error: unknown) => {
       await ledger.release({ channelId, cumulativeAmount }).catch(report);
       throw error;
     });
   }
 
+  async function capture(statement: StatementRef, amount: bigint, answer?: Parameters<typeof withReceipt>[0]) {
+    const { channelId, cumulativeAmount } = statement;
+    const kept = answer && answer.body.length <= maxKeptAnswer ? answer : undefined;
+    return orRelease(statement, ledger.capture({ channelId, cumulativeAmount, amount, answer: kept }));
+  }
+
   /** Where a stream was asked for and a whole answer came, more is owed than was reserved; it is not given for less. */
   async function reserve(statement: Statement, amount: bigint): Promise<void> {
     const { channelId, cumulativeAmount } = statement;
-    const { hold } = await ledger
-      .advance({ channelId, cumulativeAmount, delivered: 0n, amount })
-      .catch(async (error: unknown) => {
-        await ledger.release({ channelId, cumulativeAmount }).catch(report);
-        throw error;
-      });
+    const advanced = ledger.advance({ channelId, cumulativeAmount, delivered: 0n, amount });
+    const { hold } = await orRelease(statement, advanced);
     // What a condition decides about is worth what was agreed.
     if (hold.ref !== undefined || hold.amount >= amount) return;
     const channel = await ledger.release({ channelId, cumulativeAmount });
@@ -197,8 +197,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     const { channelId, cumulativeAmount, signature } = statement;
     const known = await channels.read(channelId);
     const conditional = conditions.toConditional(offer, statement);
-    if (conditional) conditions.requireStatement(known, statement, conditional);
-    else requireStatement(seller, known.terms, statement);
+    conditions.requireStatement(known, statement, conditional);
     if (known.deposit === 0n) {
       channels.forget(channelId);
       throw unconfirmedOpening(channelId);

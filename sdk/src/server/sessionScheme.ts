@@ -24,7 +24,7 @@ import { createReceiptSigner } from "./receiptSigner.ts";
 import type { Price } from "./price.ts";
 import { toRefusal } from "./refusals.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
-import { ProblemError, requireStatement, type Seller } from "./seller.ts";
+import { ProblemError, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
 import { createTickAccounts } from "./ticks/tickAccounts.ts";
 import { createTickSelling } from "./ticks/tickSelling.ts";
@@ -110,9 +110,7 @@ export async function createSessionScheme(
   async function topUpFor(offer: Offer, voucher: ActionPayload<"voucher">, deposit: VoucherDeposit): Promise<void> {
     const { channelId, cumulativeAmount } = voucher;
     const channel = await channels.read(channelId);
-    const stated = conditions.toConditional(offer, voucher);
-    if (stated) conditions.requireStatement(channel, voucher, stated);
-    else requireStatement(seller, channel.terms, voucher);
+    conditions.requireStatement(channel, voucher, conditions.toConditional(offer, voucher));
     const ending = endingOf(channel);
     if (ending) throw toRefusal({ kind: "refused", reason: ending, channel }, voucher, 0n);
     const { value: additionalDeposit } = deposit.funding.authorization;
