@@ -1,9 +1,10 @@
 import { formatCredential } from "../wire/credential.ts";
 import { formatSessionPayload } from "../wire/session.ts";
-import { parseSessionReceipt, type SessionReceipt } from "../wire/sessionReceipt.ts";
+import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import type { Challenge } from "../wire/challenge.ts";
 import { send } from "./call.ts";
 import type { Purse } from "./purse.ts";
+import { readReceipt } from "./readReceipt.ts";
 import { type Buyer, type SellerSession, signStatement, toActionCall } from "./sellerSession.ts";
 
 /**
@@ -43,13 +44,4 @@ export async function askTotal(session: SellerSession, purse: Purse, buyer: Buye
   const context = { challenge: offer.challenge, url: actionCall.url, signal, buyer };
   const receipt = await giveStatement(session, purse.channelId, purse.signed, context).catch(() => undefined);
   if (receipt) purse.take(receipt);
-}
-
-/** @returns The receipt, or `undefined` where there is none that can be read. */
-export function readReceipt(value: string | null): SessionReceipt | undefined {
-  try {
-    return value === null ? undefined : parseSessionReceipt(value);
-  } catch {
-    return undefined;
-  }
 }

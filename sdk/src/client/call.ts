@@ -1,6 +1,6 @@
 import { untilAborted } from "../untilAborted.ts";
 import { bytesToBase64Url } from "../wire/encoding.ts";
-import { parseSessionReceipt } from "../wire/sessionReceipt.ts";
+import { readReceipt } from "./readReceipt.ts";
 
 /** One call as it can be sent again and again: its body is in memory. */
 export type Call = {
@@ -88,11 +88,7 @@ export async function complete(response: Response): Promise<Response> {
 /** Whether an answer is to be handed on as it comes: its events, or what is paid while it flows. */
 function isFlowing({ headers }: Response): boolean {
   if (headers.get("content-type")?.startsWith("text/event-stream")) return true;
-  try {
-    return parseSessionReceipt(headers.get("payment-receipt") ?? "").isPending === true;
-  } catch {
-    return false;
-  }
+  return readReceipt(headers.get("payment-receipt"))?.isPending === true;
 }
 
 /**

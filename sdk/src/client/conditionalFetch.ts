@@ -9,12 +9,12 @@ import { signVoucher } from "../protocol/voucher.ts";
 import { createTurns } from "../turns.ts";
 import type { ConditionalTerms, WireEvidence, WirePayment } from "../wire/conditional.ts";
 import { formatCredential } from "../wire/credential.ts";
-import { ceilingOf } from "../wire/pricing.ts";
 import { formatSessionPayload, type SessionPayload } from "../wire/session.ts";
 import { type Call, pause, toCall } from "./call.ts";
 import type { ClosedChannel, CloseOptions } from "./closeSession.ts";
 import { StatementNotPlannedError } from "./createTickPayer.ts";
 import { ClosedError, ConditionalNotOfferedError, PriceAboveLimitError } from "./errors.ts";
+import { priceOf } from "./priceOf.ts";
 import type { SessionOffer } from "./sellerSession.ts";
 import { sendUntilAnswered } from "./sendUntilAnswered.ts";
 import { createTill, type OpenChannel, type TillParameters } from "./till.ts";
@@ -160,9 +160,9 @@ export function conditionalFetch(parameters: conditionalFetch.Parameters): Condi
   }
 
   async function pay(call: Call, offer: SessionOffer): Promise<Response> {
-    const { conditional, pricing, amount: asked, chainId } = offer.request;
+    const { conditional, chainId } = offer.request;
     if (!conditional) throw new ConditionalNotOfferedError(call.url.origin);
-    const amount = pricing ? ceilingOf(pricing, call.body ?? new Uint8Array()) : asked;
+    const amount = priceOf(offer, call);
     if (amount > maxPrice) throw new PriceAboveLimitError(amount, maxPrice, call.url.origin);
     const ref = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
     const { payload, condition, paymentId } = await inTurn(async () => {

@@ -6,7 +6,7 @@ import { createStreamMeter, type StreamMeter } from "../wire/metering.ts";
 import { type FlowPricing, type Pricing, type TokenPricing, windowCostOf } from "../wire/pricing.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import { createSseParser, formatSseFrame, parsePaymentNote, type SseFrame } from "../wire/sse.ts";
-import { readReceipt } from "./askTotal.ts";
+import { readReceipt } from "./readReceipt.ts";
 import type { Call } from "./call.ts";
 import { amountOf } from "./sellerSession.ts";
 

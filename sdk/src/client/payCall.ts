@@ -4,19 +4,20 @@ import { max, min } from "../bigints.ts";
 import { formatYuan } from "../protocol/amounts.ts";
 import { untilAborted } from "../untilAborted.ts";
 import { formatCredential } from "../wire/credential.ts";
-import { ceilingOf, startOf } from "../wire/pricing.ts";
 import type { Problem } from "../wire/problem.ts";
 import { formatSessionPayload } from "../wire/session.ts";
 import type { SessionReceipt } from "../wire/sessionReceipt.ts";
 import { type Call, identityOf } from "./call.ts";
 import { sendUntilAnswered } from "./sendUntilAnswered.ts";
 import { PriceAboveLimitError, SellerDistrustedError } from "./errors.ts";
-import { askTotal, giveStatement, readReceipt } from "./askTotal.ts";
+import { askTotal, giveStatement } from "./askTotal.ts";
 import { checkReceipt } from "./checkReceipt.ts";
 import { type Flow, payFlow } from "./flow.ts";
 import { fund } from "./funding.ts";
 import type { PaidCall } from "./paidCalls.ts";
+import { priceOf, startingPriceOf } from "./priceOf.ts";
 import type { Purse } from "./purse.ts";
+import { readReceipt } from "./readReceipt.ts";
 import {
   amountOf,
   type Buyer,
@@ -359,14 +360,4 @@ async function book(
 function cancel(session: SellerSession, paid: PaidCall): void {
   purseOf(session, paid.statement)?.forgive(paid.statement.cumulativeAmount);
   session.calls.remove(paid);
-}
-
-/** What has to be authorised before the call is begun. */
-function startingPriceOf({ request }: SessionOffer, { body }: Call): bigint {
-  return request.pricing ? startOf(request.pricing, body ?? new Uint8Array()) : request.amount;
-}
-
-/** The most that the call can cost. By the price list where it is known, so that a challenge serves many calls; else what the challenge says. */
-function priceOf({ request }: SessionOffer, { body }: Call): bigint {
-  return request.pricing ? ceilingOf(request.pricing, body ?? new Uint8Array()) : request.amount;
 }

@@ -2,14 +2,14 @@ import { max, min } from "../bigints.ts";
 import { isSubfenError } from "../errors.ts";
 import { createTurns } from "../turns.ts";
 import { formatCredential } from "../wire/credential.ts";
-import { ceilingOf, startOf } from "../wire/pricing.ts";
 import { formatSessionPayload, type TickPayload } from "../wire/session.ts";
-import { readReceipt } from "./askTotal.ts";
 import { type Call, pause, toCall } from "./call.ts";
 import type { ClosedChannel, CloseOptions } from "./closeSession.ts";
 import { createTickPayer, type TickPayer } from "./createTickPayer.ts";
 import { ClosedError, PriceAboveLimitError, TicksNotOfferedError } from "./errors.ts";
 import { payFlow } from "./flow.ts";
+import { priceOf, startingPriceOf } from "./priceOf.ts";
+import { readReceipt } from "./readReceipt.ts";
 import type { SessionOffer } from "./sellerSession.ts";
 import { isReleased, readSellerProblem } from "./sellerProblem.ts";
 import { sendUntilAnswered } from "./sendUntilAnswered.ts";
@@ -90,9 +90,8 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
   }
 
   async function pay(call: Call, offer: SessionOffer, leave: () => void): Promise<Response> {
-    const body = call.body ?? new Uint8Array();
-    const { pricing, amount } = offer.request;
-    const [start, ceiling] = pricing ? [startOf(pricing, body), ceilingOf(pricing, body)] : [amount, amount];
+    const { pricing } = offer.request;
+    const [start, ceiling] = [startingPriceOf(offer, call), priceOf(offer, call)];
     if (ceiling > maxPrice) throw new PriceAboveLimitError(ceiling, maxPrice, call.url.origin);
     const own = await inTurn(async () => (payer ??= await open(offer, call)));
     const first = await show(own, start, offer, call);
