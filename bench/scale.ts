@@ -5,25 +5,17 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import { computeChannelId, signVoucher, type Terms } from "subfen";
-import {
-  createFastAccount,
-  createGateway,
-  createSqliteLedger,
-  type Gateway,
-  type Ledger,
-  pricePerRequest,
-  toNodeListener,
-} from "subfen/server";
+import { createFastAccount, type Ledger, pricePerRequest, toNodeListener } from "subfen/server";
 import { formatCredential, formatSessionPayload, parseChallenges } from "subfen/wire";
 import { type Hex, numberToHex, zeroHash } from "viem";
 
-import { contract, createClient, token } from "./chain.ts";
-import { answer, chainId, deposit, path, price } from "./contender.ts";
+import { contract, token } from "./chain.ts";
+import { answer, chainId, path, price } from "./contender.ts";
 import { buyerKey, seller } from "./keys.ts";
 import { startWorker } from "./process.ts";
+import { openGateway, openLedger, untouched } from "./subfen.ts";
 
 const url = `http://localhost${path}`;
-const owner = { chainId, contract, token, payee: seller.address };
 /** Megabytes of the heap of the process whose memory is measured. */
 const heapLimit = 160;
 const account = await createFastAccount({ privateKey: buyerKey(0) });
@@ -34,28 +26,19 @@ function channelOf(index: number): { terms: Terms; channelId: Hex } {
   return { terms, channelId: computeChannelId({ contract, chainId, terms }) };
 }
 
-async function openLedger(name: string, folder: string, channels: number): Promise<Ledger> {
-  const ledger = await createSqliteLedger({ path: join(folder, name), owner });
-  const chain = { blockNumber: 1n, deposit, settled: 0n, closeRequestedAt: 0, finalized: false };
-  const signature: Hex = `0x${"00".repeat(65)}`;
+async function openChannels(name: string, folder: string, channels: number): Promise<Ledger> {
+  const ledger = await openLedger(join(folder, name));
   for (let index = 0; index < channels;) {
     const end = Math.min(channels, index + 1_000);
     const group = Array.from({ length: end - index }, (_, i) => channelOf(index + i));
-    await Promise.all(group.map((one) => ledger.addChannel({ ...one, chain, cumulativeAmount: 0n, signature })));
+    await Promise.all(group.map((one) => ledger.addChannel({ ...one, ...untouched })));
     index = end;
   }
   return ledger;
 }
 
-async function openGateway(ledger: Ledger): Promise<(request: Request) => Promise<Response>> {
-  const gateway: Gateway = await createGateway({
-    client: await createClient(),
-    contract,
-    token,
-    realm: "bench",
-    secret: "0123456789abcdef",
-    ledger,
-  });
+async function openHandler(ledger: Ledger): Promise<(request: Request) => Promise<Response>> {
+  const gateway = await openGateway(ledger);
   return gateway.protect({ price: pricePerRequest(price) }, () => new Response(answer));
 }
 
@@ -77,7 +60,7 @@ function cpuSince(start: NodeJS.CpuUsage): number {
 
 /** Microseconds of CPU a credential: the least of some rounds, since what else runs only adds to it. */
 async function measureClient(folder: string): Promise<number> {
-  const serve = await openGateway(await openLedger("client.db", folder, 1));
+  const serve = await openHandler(await openChannels("client.db", folder, 1));
   const makeCredential = await credentialsFor(await serve(new Request(url)));
   const { channelId } = channelOf(0);
   const rounds: number[] = [];
@@ -96,7 +79,7 @@ async function measureClient(folder: string): Promise<number> {
 async function measureChannels(folder: string): Promise<number> {
   const channels = 25_000;
   const name = "channels.db";
-  await (await openLedger(name, folder, channels)).close();
+  await (await openChannels(name, folder, channels)).close();
   const gateway = startWorker("scale.ts", ["gateway", folder], ["--expose-gc", `--max-old-space-size=${heapLimit}`]);
   const { port } = await gateway.hear<{ port: number }>();
   const address = `http://127.0.0.1:${port}${path}`;
@@ -118,8 +101,8 @@ async function measureChannels(folder: string): Promise<number> {
 
 /** The gateway of {@link measureChannels}, in its process. */
 async function serveChannels(folder: string): Promise<void> {
-  const ledger = await createSqliteLedger({ path: join(folder, "channels.db"), owner });
-  const server = createServer(toNodeListener(await openGateway(ledger)));
+  const ledger = await openLedger(join(folder, "channels.db"));
+  const server = createServer(toNodeListener(await openHandler(ledger)));
   server.listen({ port: 0, host: "127.0.0.1" }, () => {
     process.send?.({ port: (server.address() as AddressInfo).port });
   });
@@ -143,11 +126,11 @@ async function measureRows(folder: string): Promise<number> {
   const ledgers: Ledger[] = [];
   for (const rows of [0, 1_000_000]) {
     const name = `rows-${rows}.db`;
-    const ledger = await openLedger(name, folder, channels);
+    const ledger = await openChannels(name, folder, channels);
     await buyOnAll(ledger, channels, [1n]);
     await ledger.close();
     fill(join(folder, name), Math.floor(rows / channels));
-    ledgers.push(await createSqliteLedger({ path: join(folder, name), owner }));
+    ledgers.push(await openLedger(join(folder, name)));
   }
   const costs: number[][] = ledgers.map(() => []);
   for (let round = 0; round < 12; round++) {
