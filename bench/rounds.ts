@@ -26,8 +26,8 @@ export type Length = {
 };
 
 /**
- * Measures the contenders in turn, so that whatever else the machine does falls on all of them: each round is a number of
- * requests that takes about so many seconds, and all servers stay up.
+ * Measures the contenders in turn, so that whatever else the machine does falls on all of them: each round is a number
+ * of requests that takes about so many seconds, and all servers stay up.
  *
  * @param names - Who takes part.
  * @param length - How much.

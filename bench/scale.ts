@@ -73,8 +73,9 @@ async function measureClient(folder: string): Promise<number> {
 }
 
 /**
- * Megabytes by which a gateway's process grows, from its first answer on, when each of its channels pays for a request: those
- * of a quarter of 100,000, times four. Its heap has a limit: without one it holds whatever garbage the machine has room for.
+ * Megabytes by which a gateway's process grows, from its first answer on, when each of its channels pays for a request:
+ * those of a quarter of 100,000, times four. Its heap has a limit: without one it holds whatever garbage the machine
+ * has room for.
  */
 async function measureChannels(folder: string): Promise<number> {
   const channels = 25_000;

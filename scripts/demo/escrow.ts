@@ -33,7 +33,8 @@ export type EscrowResult = {
 };
 
 /**
- * Lets a client have one task done in three milestones, which an evaluator tests, and one that a reviewer may object to.
+ * Lets a client have one task done in three milestones, which an evaluator tests, and one that a reviewer may object
+ * to.
  *
  * @param chain - Where the contracts are.
  * @param onOutcome - Told where the money of each task went.

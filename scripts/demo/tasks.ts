@@ -65,9 +65,9 @@ export type TasksResult = {
 };
 
 /**
- * Lets a client pay a worker for extracting fields from texts. An evaluator checks each piece against its schema; the client
- * moves what succeeded into its total and drops what failed. After the last tasks it falls silent, and the worker
- * closes the channel with the evidence it has: no payment takes a transaction of its own.
+ * Lets a client pay a worker for extracting fields from texts. An evaluator checks each piece against its schema; the
+ * client moves what succeeded into its total and drops what failed. After the last tasks it falls silent, and the
+ * worker closes the channel with the evidence it has: no payment takes a transaction of its own.
  *
  * @param chain - Where the contracts are.
  * @param count - How many tasks.

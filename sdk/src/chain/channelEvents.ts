@@ -28,13 +28,14 @@ export type ChannelEvent = Exclude<
 >;
 
 /**
- * Iterates over the events of the channel contract in the order of the chain, each once, however few blocks the node lets
- * one query cover.
+ * Iterates over the events of the channel contract in the order of the chain, each once, however few blocks the node
+ * lets one query cover.
  *
  * @param client - A viem client.
  * @param parameters.contract - The contract.
  * @param parameters.fromBlock - The first block, such as that of the deployment.
- * @param parameters.toBlock - The last block; by default the newest when it starts. What is newer can still be reorganised.
+ * @param parameters.toBlock - The last block; by default the newest when it starts. What is newer can still be
+ * reorganised.
  * @returns An async iterator of typed events.
  * @throws {LogQueryError} when the node does not answer for a single block.
  * @example

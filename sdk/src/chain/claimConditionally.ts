@@ -38,9 +38,9 @@ export class EvidenceForfeitedError extends SubfenError {
 }
 
 /**
- * Captures what a conditional statement is worth with the evidence at hand; what is new of it is paid to the payee. Which
- * evidence is worth its place is found out by simulation first, see `planConditionalClaim`. What is left out can be claimed
- * later, until the channel is closed.
+ * Captures what a conditional statement is worth with the evidence at hand; what is new of it is paid to the payee.
+ * Which evidence is worth its place is found out by simulation first, see `planConditionalClaim`. What is left out can
+ * be claimed later, until the channel is closed.
  *
  * @param client - A viem client with the account of the payee or its operator.
  * @param parameters - The contract, the channel's terms, the signed statement and the evidence; amounts in base units.
@@ -61,14 +61,15 @@ export async function settleChannelConditionally(
 }
 
 /**
- * As `settleChannelConditionally`; refunds the rest and ends the channel. Payments that are not proven are forfeited: look
- * at `planConditionalClaim` before.
+ * As `settleChannelConditionally`; refunds the rest and ends the channel. Payments that are not proven are forfeited:
+ * look at `planConditionalClaim` before.
  *
  * @param client - A viem client with the payee's account.
  * @param parameters - The contract, the channel's terms, the signed statement and the evidence; amounts in base units.
  * @returns The hash of the transaction, the amount captured in all, and what was proven and what was left out.
  * @throws {NothingToGainError} when no `amount` is given and nothing would be gained.
- * @throws {EvidenceForfeitedError} when no `amount` is given and evidence would be given up that may be worth something.
+ * @throws {EvidenceForfeitedError} when no `amount` is given and evidence would be given up that may be worth
+ * something.
  * @throws {ContractRefusedError} when the contract refuses.
  * @throws {PaymentOrderError} when the statement's payments are not strictly ascending by `ref`.
  * @throws {NoGasError} when the account cannot pay the gas.

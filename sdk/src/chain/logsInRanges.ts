@@ -21,8 +21,8 @@ export class LogQueryError extends SubfenError {
 }
 
 /**
- * Asks for logs range by range. Nodes limit how many blocks or logs a query may cover, each in its own words: a range that
- * is refused is halved, and grows again where that goes well.
+ * Asks for logs range by range. Nodes limit how many blocks or logs a query may cover, each in its own words: a range
+ * that is refused is halved, and grows again where that goes well.
  *
  * @param client - A viem client.
  * @param blocks - The first block and the last, by default the newest when it starts.

@@ -87,14 +87,14 @@ export class NothingToGainError extends SubfenError {
 }
 
 /**
- * Finds out what a conditional statement is worth now and makes the claim for it: asks the contract by simulation, evidence
- * by evidence and then all together, so that a condition which fails or burns gas costs its own payment alone. Sends
- * nothing: whoever closes a channel can look at what would be forfeited.
+ * Finds out what a conditional statement is worth now and makes the claim for it: asks the contract by simulation,
+ * evidence by evidence and then all together, so that a condition which fails or burns gas costs its own payment alone.
+ * Sends nothing: whoever closes a channel can look at what would be forfeited.
  *
  * @param client - A viem client; needs no account.
  * @param parameters - The contract, the channel's terms, the signed statement and the evidence.
- * @returns The claim, what it captures in all (`amount`), what the statement is worth (`entitlement`), the payments that are
- * `proven` with what is due of each, all in base units, and the evidence that is `left` out with the reason.
+ * @returns The claim, what it captures in all (`amount`), what the statement is worth (`entitlement`), the payments
+ * that are `proven` with what is due of each, all in base units, and the evidence that is `left` out with the reason.
  * @throws {NothingToGainError} when no `amount` is given and nothing would be gained.
  * @throws {ContractRefusedError} when the contract refuses the statement itself, for example for its signature.
  * @throws {PaymentOrderError} when the statement's payments are not strictly ascending by `ref`.
@@ -164,9 +164,9 @@ export declare namespace planConditionalClaim {
 type Asked = { readonly evidence: PaymentEvidence; readonly due: bigint; readonly reason?: LeftReason };
 
 /**
- * What a claim is worth, from the contract's own mouth: an amount above every entitlement is refused with the entitlement,
- * so that nothing here repeats how the contract asks conditions. A lost connection is no answer and throws: evidence is
- * never given up for it.
+ * What a claim is worth, from the contract's own mouth: an amount above every entitlement is refused with the
+ * entitlement, so that nothing here repeats how the contract asks conditions. A lost connection is no answer and
+ * throws: evidence is never given up for it.
  */
 async function askWorth(
   client: ChainClient,
@@ -223,8 +223,8 @@ function chooseBest(asked: readonly Asked[]): readonly Asked[] {
 }
 
 /**
- * Asks with as much gas as the node gives, as the transaction's own simulation does: a condition sees how much there is, and
- * may pay when asked alone and burn everything in the claim. What is worth most goes first.
+ * Asks with as much gas as the node gives, as the transaction's own simulation does: a condition sees how much there
+ * is, and may pay when asked alone and burn everything in the claim. What is worth most goes first.
  */
 async function proveTogether(
   asked: readonly Asked[],

@@ -27,13 +27,14 @@ export type TaskEvent = Exclude<
 >;
 
 /**
- * Iterates over the events of the escrow in the order of the chain, each once, however few blocks the node lets one query
- * cover.
+ * Iterates over the events of the escrow in the order of the chain, each once, however few blocks the node lets one
+ * query cover.
  *
  * @param client - A viem client.
  * @param parameters.contract - The contract.
  * @param parameters.fromBlock - The first block, such as that of the deployment.
- * @param parameters.toBlock - The last block; by default the newest when it starts. What is newer can still be reorganised.
+ * @param parameters.toBlock - The last block; by default the newest when it starts. What is newer can still be
+ * reorganised.
  * @returns An async iterator of typed events.
  * @throws {LogQueryError} when the node does not answer for a single block.
  * @example
@@ -50,8 +51,8 @@ export async function* taskEvents(
 }
 
 /**
- * Finds the tasks of a client or a provider from the chain alone: for a party that lost its state, and for a provider that
- * looks for work it was given.
+ * Finds the tasks of a client or a provider from the chain alone: for a party that lost its state, and for a provider
+ * that looks for work it was given.
  *
  * @param client - A viem client.
  * @param parameters.contract - The contract.

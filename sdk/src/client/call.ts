@@ -72,8 +72,8 @@ export function send(transport: typeof fetch, call: Call, credential?: string): 
 }
 
 /**
- * Reads an answer to its end, so that one that breaks off half-way can be asked for again instead of being paid again by
- * whoever retries. Event streams are handed on as they come.
+ * Reads an answer to its end, so that one that breaks off half-way can be asked for again instead of being paid again
+ * by whoever retries. Event streams are handed on as they come.
  *
  * @param response - The answer.
  * @returns The same answer with its body in memory.

@@ -17,8 +17,8 @@ export type ReceiptCheck = {
 };
 
 /**
- * Checks a receipt of a seller that announced to sign them. A proxy in between may change paths and bodies, so a hash of
- * another request or answer only leaves the receipt without proof; a signature is the seller's own.
+ * Checks a receipt of a seller that announced to sign them. A proxy in between may change paths and bodies, so a hash
+ * of another request or answer only leaves the receipt without proof; a signature is the seller's own.
  *
  * @param request - What the seller asked, with the key that it signs by.
  * @param receipt - The receipt.

@@ -30,8 +30,8 @@ export type ClosedChannel = {
   /** What the payee captured above our own count: to be taken up with the seller. */
   readonly excess: bigint;
   /**
-   * By the seller at once, or withdrawn from the chain after the grace period. `pending` when it is not known yet whether
-   * the channel was ever opened: what was signed or sent may still be mined. Call `close()` again later.
+   * By the seller at once, or withdrawn from the chain after the grace period. `pending` when it is not known yet
+   * whether the channel was ever opened: what was signed or sent may still be mined. Call `close()` again later.
    */
   readonly by: "seller" | "withdrawal" | "pending";
   /** The transaction that ended it, where it is known. */

@@ -27,8 +27,8 @@ export type ConditionalFetch = {
   /** Calls that no verdict has come for. */
   readonly outstanding: number;
   /**
-   * Ends it: waits for the verdicts of calls that were answered, folds what they have made due and drops the rest, and has the seller
-   * close the channel.
+   * Ends it: waits for the verdicts of calls that were answered, folds what they have made due and drops the rest, and
+   * has the seller close the channel.
    *
    * @param options - As for `payingFetch`.
    * @returns What became of the channel; `undefined` where none was opened.
@@ -56,15 +56,17 @@ type Standing = {
 };
 
 /**
- * Makes a `fetch` that pays one seller only for what succeeded: each call makes a payment that a condition decides about, the seller
- * works on credit, and what the condition makes due goes into the total when it is known. A failed call costs nothing, and no call takes a
- * transaction of its own. The first call opens a channel. Everything is kept in memory: of a process that ends without `close` the
- * seller settles what evidence proves, and the rest comes back over the chain.
+ * Makes a `fetch` that pays one seller only for what succeeded: each call makes a payment that a condition decides
+ * about, the seller works on credit, and what the condition makes due goes into the total when it is known. A failed
+ * call costs nothing, and no call takes a transaction of its own. The first call opens a channel. Everything is kept in
+ * memory: of a process that ends without `close` the seller settles what evidence proves, and the rest comes back over
+ * the chain.
  *
  * @param parameters - Who pays, by which chain, under which condition, who judges, within which limits.
  * @returns The fetch.
- * @throws Its calls reject with {PriceAboveLimitError}, {ConditionalNotOfferedError}, {StatementNotPlannedError}, {UnsafeOriginError},
- * {ClosedError}, with what `payingFetch` rejects with when a channel cannot be funded, or as `fetch` does.
+ * @throws Its calls reject with {PriceAboveLimitError}, {ConditionalNotOfferedError}, {StatementNotPlannedError},
+ * {UnsafeOriginError}, {ClosedError}, with what `payingFetch` rejects with when a channel cannot be funded, or as
+ * `fetch` does.
  * @example
  * const fetch = conditionalFetch({ account, client, deposit, maxPrice, evaluators, condition, judge });
  * const response = await fetch("https://tasks.example/extract", { method: "POST", body });
@@ -239,14 +241,15 @@ export declare namespace conditionalFetch {
     /** The most seconds from now in which a verdict may be issued; a day by default. */
     mostJudgePeriod?: bigint | undefined;
     /**
-     * Makes the condition of a call's payment, of contracts and evaluators that the seller takes, such as by `attestation`.
+     * Makes the condition of a call's payment, of contracts and evaluators that the seller takes, such as by
+     * `attestation`.
      */
     condition(call: { paymentId: Hex; terms: ConditionalTerms; chainId: number }): Condition | Promise<Condition>;
     /**
      * Has an answer judged, such as by `requestVerdict`.
      *
-     * @returns The evidence, encoded as the condition takes it; `undefined` where the call failed. Where it throws, the payment
-     * stands.
+     * @returns The evidence, encoded as the condition takes it; `undefined` where the call failed. Where it throws, the
+     * payment stands.
      */
     judge(delivery: Delivery): Promise<Hex | undefined>;
     /** Told each verdict; `due` in base units. */

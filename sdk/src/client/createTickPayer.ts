@@ -34,8 +34,8 @@ export type TickPayer = {
   /** What ticks have paid of the chain in use, in base units: what its payee can claim beside the total. */
   readonly due: bigint;
   /**
-   * Signs the next statement, while no call is begun: it has what ticks have paid in its total, and a new chain. Send it before the chain's first
-   * tick, by a HEAD where it is to buy nothing.
+   * Signs the next statement, while no call is begun: it has what ticks have paid in its total, and a new chain. Send
+   * it before the chain's first tick, by a HEAD where it is to buy nothing.
    *
    * @returns What to send.
    * @throws {StatementNotPlannedError} when it would cost more than is allowed or deposited.

@@ -31,8 +31,8 @@ export type Flow = {
 };
 
 /**
- * Hands an answer on while it flows and pays for it as it comes: never more than a window of the price list and one unit beyond
- * what has come, by our own count, whatever the seller asks for.
+ * Hands an answer on while it flows and pays for it as it comes: never more than a window of the price list and one
+ * unit beyond what has come, by our own count, whatever the seller asks for.
  *
  * @param response - The seller's answer.
  * @param flow - How it is paid.

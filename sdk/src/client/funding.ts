@@ -49,8 +49,8 @@ export type PendingFunding = {
 };
 
 /**
- * Makes sure that the channel can carry a call: finds it again, opens it or tops it up. One funding runs at a time; calls
- * that wait for it look again afterwards.
+ * Makes sure that the channel can carry a call: finds it again, opens it or tops it up. One funding runs at a time;
+ * calls that wait for it look again afterwards.
  *
  * @param session - The seller.
  * @param offer - What it asked last.
@@ -148,8 +148,8 @@ async function prepareFunding(
 /**
  * Looks what became of a funding.
  *
- * @returns `used` when the money is in the channel, `void` when it never will be, `unsent` when a transaction of our own
- * has not left, `open` while it may still be mined.
+ * @returns `used` when the money is in the channel, `void` when it never will be, `unsent` when a transaction of our
+ * own has not left, `open` while it may still be mined.
  */
 export async function outcomeOf(
   { pinned }: SellerSession,

@@ -95,8 +95,8 @@ function readRequest({ request }: Challenge): ChargeRequest | undefined {
 }
 
 /**
- * Pays a call by a transfer of its own. A call that was paid for and got no answer is asked for again by what was signed for
- * it, by whoever repeats it, as long as that may be carried out.
+ * Pays a call by a transfer of its own. A call that was paid for and got no answer is asked for again by what was
+ * signed for it, by whoever repeats it, as long as that may be carried out.
  *
  * @returns The seller's answer.
  */

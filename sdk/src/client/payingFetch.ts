@@ -43,8 +43,8 @@ export type PayingFetch = {
   balance(): ChannelBalance[];
   /**
    * Ends it: waits for running calls, then asks each seller to close its channel and to bring the change back. Where a
-   * seller does not answer, closing is requested on the chain and the change is withdrawn after the grace period. May be
-   * called again after it failed, or reported a channel as pending. The store stays open: close it afterwards.
+   * seller does not answer, closing is requested on the chain and the change is withdrawn after the grace period. May
+   * be called again after it failed, or reported a channel as pending. The store stays open: close it afterwards.
    *
    * @param options.signal - Stops waiting; what was requested on the chain goes on.
    * @returns What became of each channel.
@@ -60,7 +60,8 @@ const maxTries = 4;
 
 /**
  * Makes a `fetch` that pays: what costs nothing passes through, a 402 of the `evm` session kind is paid from a channel
- * that is opened and topped up within the limits, one that offers `evm` charges alone by a transfer for the call. Works with every client that takes a `fetch`, such as `openai`.
+ * that is opened and topped up within the limits, one that offers `evm` charges alone by a transfer for the call. Works
+ * with every client that takes a `fetch`, such as `openai`.
  *
  * Thrown errors are this package's; a client that wraps them keeps them as `cause`. Whatever is refused here was not
  * signed and cost nothing.
@@ -181,8 +182,8 @@ export declare namespace payingFetch {
      */
     store?: BuyerStore | undefined;
     /**
-     * For an account whose store is lost: the block from which channels to a seller are looked for before a first one is
-     * opened, such as that of the contract's deployment. Left out, none is looked for.
+     * For an account whose store is lost: the block from which channels to a seller are looked for before a first one
+     * is opened, such as that of the contract's deployment. Left out, none is looked for.
      */
     recoverFrom?: bigint | undefined;
     /** Told each confirmed payment. */

@@ -3,8 +3,8 @@ import type { Call } from "./call.ts";
 import type { SessionOffer } from "./sellerSession.ts";
 
 /**
- * @returns The most that a call can cost, in base units: by the price list where it is known, so that a challenge serves many
- * calls; else what the challenge says.
+ * @returns The most that a call can cost, in base units: by the price list where it is known, so that a challenge
+ * serves many calls; else what the challenge says.
  */
 export function priceOf({ request }: SessionOffer, { body }: Call): bigint {
   return request.pricing ? ceilingOf(request.pricing, body ?? new Uint8Array()) : request.amount;

@@ -1,8 +1,8 @@
 import { type Problem, readProblem } from "../wire/problem.ts";
 
 /**
- * Reads what the seller itself says against a payment. What its work has answered is no such word, whatever it looks like:
- * work that buys from others may pass theirs on.
+ * Reads what the seller itself says against a payment. What its work has answered is no such word, whatever it looks
+ * like: work that buys from others may pass theirs on.
  *
  * @param response - The answer; its body stays readable.
  * @returns The problem, or `undefined` where there is none.

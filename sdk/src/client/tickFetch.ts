@@ -21,8 +21,8 @@ export type TickFetch = {
   /** Base units that calls have cost. */
   readonly paid: bigint;
   /**
-   * Ends it, once no call runs: everything that ticks have paid is folded into a voucher, by which the seller closes the channel
-   * and brings the change back.
+   * Ends it, once no call runs: everything that ticks have paid is folded into a voucher, by which the seller closes
+   * the channel and brings the change back.
    *
    * @param options - As for `payingFetch`.
    * @returns What became of the channel; `undefined` where none was opened.
@@ -31,15 +31,17 @@ export type TickFetch = {
 };
 
 /**
- * Makes a `fetch` that pays one seller by ticks of hash chains: a 32-byte value in place of a signature, for calls that come by the
- * thousand and for streams that are paid token by token. The first call opens a channel of its own; a statement over a whole chain is
- * signed once, and each side risks at most a window of ticks. Everything is kept in memory: of a process that ends without `close` the
- * seller settles what was paid, and the rest comes back by `payingFetch` with `recoverFrom`, or over the chain.
+ * Makes a `fetch` that pays one seller by ticks of hash chains: a 32-byte value in place of a signature, for calls that
+ * come by the thousand and for streams that are paid token by token. The first call opens a channel of its own; a
+ * statement over a whole chain is signed once, and each side risks at most a window of ticks. Everything is kept in
+ * memory: of a process that ends without `close` the seller settles what was paid, and the rest comes back by
+ * `payingFetch` with `recoverFrom`, or over the chain.
  *
  * @param parameters - Who pays, by which chain, what a tick is worth, within which limits.
  * @returns The fetch, with `paid` and `close()`.
- * @throws Its calls reject with {PriceAboveLimitError}, {TicksNotOfferedError}, {TickWindowError}, {StatementNotPlannedError},
- * {UnsafeOriginError}, {ClosedError}, with what `payingFetch` rejects with when a channel cannot be funded, or as `fetch` does.
+ * @throws Its calls reject with {PriceAboveLimitError}, {TicksNotOfferedError}, {TickWindowError},
+ * {StatementNotPlannedError}, {UnsafeOriginError}, {ClosedError}, with what `payingFetch` rejects with when a channel
+ * cannot be funded, or as `fetch` does.
  * @example
  * const fetch = tickFetch({ account, client, deposit: parseYuan("1"), tickAmount: 8n, maxPrice: parseYuan("0.01") });
  * const response = await fetch("https://models.example/v1/chat/completions", { method: "POST", body });

@@ -12,11 +12,12 @@ import { formatSignedVerdict, parseVerdictRequest } from "./verdictJson.ts";
 
 /**
  * Serves an evaluator over HTTP: `POST /v1/verdicts` evaluates, `GET /v1/verdicts/{paymentId}` tells what is on record,
- * `GET /v1/evaluator` who signs and what it can check. Problems are `application/problem+json` (RFC 9457), and nothing that
- * is sent makes it answer with 500.
+ * `GET /v1/evaluator` who signs and what it can check. Problems are `application/problem+json` (RFC 9457), and nothing
+ * that is sent makes it answer with 500.
  *
- * Whoever may ask can make a payment's one verdict final, by a deliverable or a specification of their own. So `authorize`
- * must be given: `bearerToken(...)` for those that the evaluator works for, or a function that knows whose payment it is.
+ * Whoever may ask can make a payment's one verdict final, by a deliverable or a specification of their own. So
+ * `authorize` must be given: `bearerToken(...)` for those that the evaluator works for, or a function that knows whose
+ * payment it is.
  *
  * @param evaluator - The evaluator.
  * @param parameters - See each.

@@ -1,10 +1,11 @@
 /**
- * Makes a function that runs some work at once and lets some more wait. Of work about one thing one runs at a time, so that
- * a slow thing asked about again and again takes one place and not all.
+ * Makes a function that runs some work at once and lets some more wait. Of work about one thing one runs at a time, so
+ * that a slow thing asked about again and again takes one place and not all.
  *
  * @param limits.atOnce - How much runs at a time.
  * @param limits.waiting - How much may wait for it.
- * @returns The function of what the work is about and the work: `undefined` when too much waits already, else what the work
+ * @returns The function of what the work is about and the work: `undefined` when too much waits already, else what the
+ * work
  *   gives.
  */
 export function createLimiter(limits: {

@@ -49,9 +49,9 @@ type Columns = Record<"paymentId" | "specHash" | "deliverableHash" | "amount" | 
 const inTurn = createTurns();
 
 /**
- * Opens a record in a SQLite file, and makes the file (rights 0600) if there is none. What is written is on the disk when
- * the promise resolves. Several processes may share the file, if it is on a disk of their machine: a payment has one row, so
- * one of them decides.
+ * Opens a record in a SQLite file, and makes the file (rights 0600) if there is none. What is written is on the disk
+ * when the promise resolves. Several processes may share the file, if it is on a disk of their machine: a payment has
+ * one row, so one of them decides.
  *
  * @param parameters - See each.
  * @returns The record.

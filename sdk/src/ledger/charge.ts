@@ -12,8 +12,8 @@ export type Charge = ChargeRef & {
   /** The newest block when it was first seen: its transfer is in none before. */
   readonly blockNumber: bigint;
   /**
-   * `held`: the work is running. `released`: the work failed after the money had moved, and is owed. `earned`: the answer
-   * is kept and the money has yet to move. `settled`: both are done.
+   * `held`: the work is running. `released`: the work failed after the money had moved, and is owed. `earned`: the
+   * answer is kept and the money has yet to move. `settled`: both are done.
    */
   readonly status: "held" | "released" | "earned" | "settled";
   /** The transaction by which the money has moved. */
@@ -45,8 +45,8 @@ export type ChargeLedger = {
   earnCharge(charge: ChargeRef & { answer: Answer | undefined }): Promise<Charge>;
 
   /**
-   * Gives a charge up whose work failed, or whose money cannot move: it has bought nothing. Where the money has moved, its
-   * work is owed.
+   * Gives a charge up whose work failed, or whose money cannot move: it has bought nothing. Where the money has moved,
+   * its work is owed.
    *
    * @throws {UnknownHoldError} when it is neither held by this process nor earned.
    */

@@ -4,8 +4,9 @@ import { min } from "../bigints.ts";
 import type { ChannelRecord, HoldRefusal, HoldRequest, Purchase, StatementRequest } from "./ledger.ts";
 
 /**
- * What a channel still has for work: what is accepted and what is proven of the work drawn from conditional payments, as
- * far as the deposit goes, less what is spent and held. Every decision about a channel's money asks this one function.
+ * What a channel still has for work: what is accepted and what is proven of the work drawn from conditional payments,
+ * as far as the deposit goes, less what is spent and held. Every decision about a channel's money asks this one
+ * function.
  *
  * @param channel - The channel.
  * @returns Base units; negative where more is spent and held than is there.
@@ -39,8 +40,8 @@ export type HoldDecision =
   | { readonly kind: "refuse"; readonly reason: HoldRefusal };
 
 /**
- * What the request's statement or its idempotency key has bought before decides first, so that a repeated request gets its
- * answer even from a closed channel.
+ * What the request's statement or its idempotency key has bought before decides first, so that a repeated request gets
+ * its answer even from a closed channel.
  *
  * @param known - What is known of this statement and of this idempotency key.
  * @param request - The request.
@@ -123,9 +124,9 @@ export function endingOf(channel: ChannelRecord): HoldRefusal | undefined {
 
 /**
  * Whether the payer's statement may close the channel. It must be one that has bought nothing, so that nobody who saw a
- * payment on its way can close with it. Zero was seen when the channel was opened: it closes one that has bought nothing.
- * A channel that is closing already may be closed again: an earlier try may have been cut off. A retired one, which
- * serves nothing more, is closed by any statement: whoever sends it does the payer a favour.
+ * payment on its way can close with it. Zero was seen when the channel was opened: it closes one that has bought
+ * nothing. A channel that is closing already may be closed again: an earlier try may have been cut off. A retired one,
+ * which serves nothing more, is closed by any statement: whoever sends it does the payer a favour.
  *
  * @param channel - The channel as it is.
  * @param isUsed - Whether the statement has bought something.

@@ -48,8 +48,8 @@ export type ChannelRecord = ChainState & {
 };
 
 /**
- * A conditional payment that stands. Its `work` is what was drawn from it: what is proven counts as available up to that,
- * so that what is due for one piece of work pays for no other.
+ * A conditional payment that stands. Its `work` is what was drawn from it: what is proven counts as available up to
+ * that, so that what is due for one piece of work pays for no other.
  */
 export type LedgerPayment = StandingPayment & {
   /** The statement that has bought its work, by its total; `undefined` while none has, and for ticks. */
@@ -142,8 +142,8 @@ export type HoldResult =
  * Why nothing was reserved: the same request still runs; the statement has bought another request; the idempotency key
  * belongs to another request; the statement grows too little, is above the deposit, or leaves too little beyond what is
  * spent and held; the deposit has fallen below what would be owed; the channel is closing, retired or closed. Of
- * conditional ones: the rules refuse the statement; the payment does not stand, has bought work before, is proven already,
- * or is over less than the request can cost.
+ * conditional ones: the rules refuse the statement; the payment does not stand, has bought work before, is proven
+ * already, or is over less than the request can cost.
  */
 export type HoldRefusal =
   | "request-in-progress"
@@ -238,11 +238,11 @@ export type Maintenance = {
 };
 
 /**
- * A seller's memory. Every method is one atomic step, however many requests arrive at once, and its effect is as durable
- * as the ledger is when the promise resolves. Signatures are checked before a ledger is asked.
+ * A seller's memory. Every method is one atomic step, however many requests arrive at once, and its effect is as
+ * durable as the ledger is when the promise resolves. Signatures are checked before a ledger is asked.
  *
- * Each method rejects with {@link InvalidFieldError} where an amount is no `bigint` of 128 bits or an id no 32 bytes, and
- * with {@link LedgerUnavailableError} where a durable ledger could not write: then nothing has changed.
+ * Each method rejects with {@link InvalidFieldError} where an amount is no `bigint` of 128 bits or an id no 32 bytes,
+ * and with {@link LedgerUnavailableError} where a durable ledger could not write: then nothing has changed.
  */
 export type Ledger = ChargeLedger & {
   /** Whose it is, where it is bound to one seller. */
@@ -277,14 +277,14 @@ export type Ledger = ChargeLedger & {
   hold(request: HoldRequest): Promise<HoldResult>;
 
   /**
-   * Keeps evidence for a payment that stands, where it proves more than what is known. Work that was delivered for it is
-   * charged at what is due.
+   * Keeps evidence for a payment that stands, where it proves more than what is known. Work that was delivered for it
+   * is charged at what is due.
    */
   prove(proof: Proof): Promise<ProofResult>;
 
   /**
-   * Admits that the work for a payment is worth no more than what is proven, as when a task was judged to have failed: it
-   * takes no more of the payer's credit, and nothing more is charged for it.
+   * Admits that the work for a payment is worth no more than what is proven, as when a task was judged to have failed:
+   * it takes no more of the payer's credit, and nothing more is charged for it.
    */
   concede(payment: Pick<Proof, "channelId" | "ref">): Promise<ProofResult>;
 
@@ -311,8 +311,8 @@ export type Ledger = ChargeLedger & {
   }): Promise<{ channel: ChannelRecord; hold: Purchase }>;
 
   /**
-   * Charges what the work was worth, at most what was held, and keeps the answer. Work that a conditional payment pays for
-   * is delivered: what is due is charged when that is proven.
+   * Charges what the work was worth, at most what was held, and keeps the answer. Work that a conditional payment pays
+   * for is delivered: what is due is charged when that is proven.
    *
    * @returns The channel and the hold as they are now.
    * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
@@ -325,7 +325,8 @@ export type Ledger = ChargeLedger & {
   }): Promise<{ channel: ChannelRecord; hold: Hold }>;
 
   /**
-   * Gives back what was held, whatever a stream had delivered, because the seller failed. The same request may use the same statement again.
+   * Gives back what was held, whatever a stream had delivered, because the seller failed. The same request may use the
+   * same statement again.
    *
    * @returns The channel as it is now.
    * @throws {UnknownHoldError} when this statement holds nothing, or another process made the hold.
@@ -382,8 +383,8 @@ export type Ledger = ChargeLedger & {
   removeTransaction(transaction: { account: Address; nonce: number }): Promise<void>;
 
   /**
-   * Takes a lease, or renews it, so that of many processes one does a thing. It ends after `ttl`, or with the process. A
-   * clock that steps forward can end it early: what it guards must stand being done twice.
+   * Takes a lease, or renews it, so that of many processes one does a thing. It ends after `ttl`, or with the process.
+   * A clock that steps forward can end it early: what it guards must stand being done twice.
    *
    * @param lease.name - What is leased.
    * @param lease.holder - Who wants it: another word in each process.
@@ -397,7 +398,8 @@ export type Ledger = ChargeLedger & {
 
   /**
    * Ends what ended processes hold, and forgets the purchases of channels that were finalized long ago, and charges
-   * that were settled a day ago. A ledger that others may share does it by itself when it is opened and from time to time.
+   * that were settled a day ago. A ledger that others may share does it by itself when it is opened and from time to
+   * time.
    *
    * @returns How many of each.
    */

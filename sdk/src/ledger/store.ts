@@ -11,8 +11,8 @@ export type Lease = { readonly holder: string; readonly expiresAt: number };
 export type StatementRef = { readonly channelId: Hex; readonly cumulativeAmount: bigint };
 
 /**
- * Where a ledger keeps things. It decides nothing and is synchronous: whoever calls it makes a step, or a group of steps,
- * atomic. Rows and purchases are replaced whole.
+ * Where a ledger keeps things. It decides nothing and is synchronous: whoever calls it makes a step, or a group of
+ * steps, atomic. Rows and purchases are replaced whole.
  */
 export type Store = ChargeStore & {
   channel(channelId: Hex): ChannelRecord | undefined;

@@ -12,8 +12,8 @@ const tickBits = 14n;
  *
  * @param ref - The payment.
  * @param n - The tick.
- * @returns A number above every statement's, the same for the same tick. The payer chooses its refs: that none shares it
- * with another is the hash's to see to.
+ * @returns A number above every statement's, the same for the same tick. The payer chooses its refs: that none shares
+ * it with another is the hash's to see to.
  */
 export function tickKey(ref: Hex, n: number): bigint {
   return ticksFrom | ((BigInt(keccak256(ref)) >> (256n - 127n + tickBits)) << tickBits) | BigInt(n);

@@ -51,8 +51,8 @@ export type SessionMethod = {
  * @param parameters - Who pays, by which chain, within which limits.
  * @returns The method.
  * @throws Its `createCredential` rejects with {PriceAboveLimitError}, {DepositAboveLimitError},
- * {InsufficientTokensError}, {WrongChainError}, {UnknownContractError}, {UnsupportedFundingError}, {StoreWriteError}, or
- * {MalformedError} for a challenge that is none.
+ * {InsufficientTokensError}, {WrongChainError}, {UnknownContractError}, {UnsupportedFundingError}, {StoreWriteError},
+ * or {MalformedError} for a challenge that is none.
  * @throws {StoreInUseError} when the store was given away before.
  * @throws {MalformedError} when what the store holds was not saved by this account's method.
  * @example

@@ -10,8 +10,8 @@ export type SignedReceipt = Receipt & { signature: Hex };
 /** Two receipts of one payee that cannot both be true. */
 export type Contradiction = {
   /**
-   * `statement`: one statement paid for two things, or for one at two prices. `total`: what was spent in the channel has
-   * fallen with time.
+   * `statement`: one statement paid for two things, or for one at two prices. `total`: what was spent in the channel
+   * has fallen with time.
    */
   readonly kind: "statement" | "total";
   readonly receipts: readonly [SignedReceipt, SignedReceipt];
@@ -21,8 +21,8 @@ export type Contradiction = {
  * Finds receipts of a payee that contradict one another: both are signed, so they prove that it lied. Those that it did
  * not sign are passed over.
  *
- * A statement buys one request at one price, so all its receipts are the same. The total of a channel never falls, so no
- * later receipt is below an earlier one; receipts of one second may come in any order.
+ * A statement buys one request at one price, so all its receipts are the same. The total of a channel never falls, so
+ * no later receipt is below an earlier one; receipts of one second may come in any order.
  *
  * @param parameters - Where the channels live, whose receipts they are, and the receipts, in any order: `spent` in base
  *   units, `issuedAt` in Unix seconds.

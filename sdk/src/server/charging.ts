@@ -23,7 +23,8 @@ import { ProblemError, type Seller, toTransactionProblem } from "./seller.ts";
 /** The part of a gateway that looks at authorizations to pay, and carries them out. */
 export type Charging = {
   /**
-   * Makes sure that an authorization pays for a challenge, to the last member, and that its payer signed it. ECDSA alone.
+   * Makes sure that an authorization pays for a challenge, to the last member, and that its payer signed it. ECDSA
+   * alone.
    *
    * @throws {ProblemError} when it does not.
    */

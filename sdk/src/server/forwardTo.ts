@@ -76,7 +76,8 @@ const upstreamHeaders = [
  * @param options.headers - Headers to add, such as the upstream's own API key.
  * @param options.timeout - Milliseconds; 120,000 by default.
  * @returns The work. A failing upstream's status and body reach the caller, what it says about itself does not.
- * @throws The work rejects with {UpstreamRefusedError} when the upstream does not let the seller in or sends it elsewhere.
+ * @throws The work rejects with {UpstreamRefusedError} when the upstream does not let the seller in or sends it
+ * elsewhere.
  */
 export function forwardTo(
   upstream: string,

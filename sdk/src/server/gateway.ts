@@ -28,8 +28,8 @@ export type Offer = {
   /** For people, shown in the challenge. Any text. */
   readonly description?: string | undefined;
   /**
-   * Whether it may be paid by a single transfer, where the gateway takes those: `true` by default if every request costs
-   * the same. A metered price is then paid at its ceiling, since a transfer is exact.
+   * Whether it may be paid by a single transfer, where the gateway takes those: `true` by default if every request
+   * costs the same. A metered price is then paid at its ceiling, since a transfer is exact.
    */
   readonly charge?: boolean | undefined;
   /** Which answers are charged for; those with a status from 200 to 399 by default. */
@@ -53,8 +53,8 @@ export type Gateway = {
    * @param request - The request.
    * @param offer - What it costs.
    * @param work - Does the work once its ceiling is held. A successful answer is charged as metered; any other answer,
-   * any exception and work that takes too long cost the buyer nothing. Answers that are metered as they flow are handed on
-   * so, paused where they are not paid further.
+   * any exception and work that takes too long cost the buyer nothing. Answers that are metered as they flow are handed
+   * on so, paused where they are not paid further.
    * @returns The response; this never rejects.
    */
   charge(request: Request, offer: Offer, work: Work): Promise<Response>;
@@ -82,8 +82,8 @@ export type Gateway = {
    */
   prove(proof: GatewayProof): Promise<ProofResult>;
   /**
-   * Admits that work for a conditional payment is worth no more than what is proven, as when it was judged to have failed:
-   * then it takes no more of the payer's credit.
+   * Admits that work for a conditional payment is worth no more than what is proven, as when it was judged to have
+   * failed: then it takes no more of the payer's credit.
    *
    * @param payment - The channel and the payment's ref.
    * @returns What is due in base units, or why nothing has changed.
@@ -104,8 +104,8 @@ export type Gateway = {
    */
   faults(): Promise<GatewayFault[]>;
   /**
-   * Ends it without losing anything: new requests are refused (503, `shutting-down`), what runs is waited for and after a
-   * time ended, streams charged for what they delivered. Then it closes. Stop the server afterwards.
+   * Ends it without losing anything: new requests are refused (503, `shutting-down`), what runs is waited for and after
+   * a time ended, streams charged for what they delivered. Then it closes. Stop the server afterwards.
    *
    * @param options.timeout - Milliseconds to wait for what runs; 30,000 by default.
    */

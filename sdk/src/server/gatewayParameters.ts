@@ -12,9 +12,9 @@ export type ChargeOptions = {
   /** Base units below which no charge is offered, since each costs the seller gas; 100,000 (0.1 ¥) by default. */
   readonly minAmount?: bigint | undefined;
   /**
-   * When the money moves: `after` the work, so that work that fails costs nothing, by default; or `before` it, so that no
-   * work is done for money that does not come: a buyer whose work fails then keeps its credential, which is good until
-   * it succeeds.
+   * When the money moves: `after` the work, so that work that fails costs nothing, by default; or `before` it, so that
+   * no work is done for money that does not come: a buyer whose work fails then keeps its credential, which is good
+   * until it succeeds.
    */
   readonly settle?: "after" | "before" | undefined;
 };

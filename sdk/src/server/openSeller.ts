@@ -55,8 +55,8 @@ export type OpenSeller = {
 };
 
 /**
- * Opens the ledger, compares it with the chain, and starts what a seller does without being asked: it looks after what was
- * sent, and settles.
+ * Opens the ledger, compares it with the chain, and starts what a seller does without being asked: it looks after what
+ * was sent, and settles.
  *
  * @throws As {@link createGateway}.
  */

@@ -2,7 +2,8 @@
 const controllers = new WeakMap<Request, AbortController>();
 
 /**
- * Notes that a request may be handed on as it is, once its credential is taken out of it: then it is made once, not twice.
+ * Notes that a request may be handed on as it is, once its credential is taken out of it: then it is made once, not
+ * twice.
  *
  * @param request - The request.
  * @param controller - That of its signal.

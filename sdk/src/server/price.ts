@@ -30,7 +30,8 @@ export type Price = {
    */
   start?(body: Uint8Array): bigint;
   /**
-   * Whether an answer is handed on as it flows, and how it is metered then. Where this is left out, answers are read whole.
+   * Whether an answer is handed on as it flows, and how it is metered then. Where this is left out, answers are read
+   * whole.
    *
    * @param body - The request's body.
    * @param isEventStream - Whether the answer is one of Server-Sent Events.
@@ -97,8 +98,8 @@ export function pricePerRequest(amount: bigint): Price {
 }
 
 /**
- * The work itself says what it used, by the meter that it is given: tools whose cost shows only while they run. It is charged
- * even when the buyer goes away before the end.
+ * The work itself says what it used, by the meter that it is given: tools whose cost shows only while they run. It is
+ * charged even when the buyer goes away before the end.
  *
  * @param max - Base units that a request costs at most.
  * @returns The price of a route.
@@ -133,8 +134,8 @@ function fixedMeter(cost: () => bigint): StreamMeter {
 }
 
 /**
- * Answers cost what flows: a price for each event of an event stream, or for each byte of any answer. They are paid while they
- * flow, and never read whole.
+ * Answers cost what flows: a price for each event of an event stream, or for each byte of any answer. They are paid
+ * while they flow, and never read whole.
  *
  * @param parameters.unit - `event` or `byte`.
  * @param parameters.amount - Base units for a million of them.
@@ -174,8 +175,8 @@ export function pricePerMillion(parameters: {
  * @param parameters.maxOutput - Tokens reserved for an answer whose request names no maximum; 4,096 by default.
  * @param parameters.window - Tokens that a stream is paid ahead; 64 by default.
  * @returns The price of a route.
- * @throws {InvalidPriceError} when a price is no bigint, negative or wider than 128 bits, `maxOutput` no count, or `window`
- * no count from 1.
+ * @throws {InvalidPriceError} when a price is no bigint, negative or wider than 128 bits, `maxOutput` no count, or
+ * `window` no count from 1.
  */
 export function pricePerMillionTokens(parameters: {
   input: bigint;

@@ -33,7 +33,8 @@ const types = toTypes(receiptType);
 /**
  * Makes a signer of receipts (EIP-712) for the hot path.
  *
- * @param parameters - Where the channels live, and who signs: an account of `createFastAccount` takes a tenth of the time.
+ * @param parameters - Where the channels live, and who signs: an account of `createFastAccount` takes a tenth of the
+ * time.
  * @returns The signer.
  * @throws {InvalidFieldError} when the address or the chain's id is malformed.
  * @example

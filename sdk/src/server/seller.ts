@@ -59,8 +59,8 @@ export type SeenChannel = ChainState & { readonly unconfirmed: bigint };
 const rereads = { count: 2, pause: 100 };
 
 /**
- * Reads a channel from the chain: what can harm the seller as it is at the newest block, the deposit as it was when that
- * many confirmations ago, so that a small reorganisation takes nothing back that was served on.
+ * Reads a channel from the chain: what can harm the seller as it is at the newest block, the deposit as it was when
+ * that many confirmations ago, so that a small reorganisation takes nothing back that was served on.
  *
  * @returns The state. See {@link SeenChannel}.
  * @throws {ProblemError} when the node does not answer.

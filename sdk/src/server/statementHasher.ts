@@ -6,8 +6,8 @@ import { toTypes } from "../protocol/typedMessage.ts";
 import { createKeccak256 } from "./keccak.ts";
 
 /**
- * Hashes messages of one type in the domain of one PaymentChannels (EIP-712), the same as the protocol does and many times
- * faster: into buffers that are used again. It checks nothing: each value must fit its type.
+ * Hashes messages of one type in the domain of one PaymentChannels (EIP-712), the same as the protocol does and many
+ * times faster: into buffers that are used again. It checks nothing: each value must fit its type.
  */
 export type StatementHasher = (message: Readonly<Record<string, Hex | bigint>>) => Uint8Array;
 

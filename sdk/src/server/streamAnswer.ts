@@ -35,9 +35,9 @@ type Part = { readonly counted: SseFrame | Uint8Array; readonly bytes: Uint8Arra
 const encoder = new TextEncoder();
 
 /**
- * Hands an answer on while it flows, never a unit more than was paid: where the reserved amount runs out it pauses and asks for
- * more, and where none comes it ends, charged for what was delivered. An answer that breaks off costs nothing. It is charged
- * once its time is up or its buyer has gone, whether or not anybody reads on.
+ * Hands an answer on while it flows, never a unit more than was paid: where the reserved amount runs out it pauses and
+ * asks for more, and where none comes it ends, charged for what was delivered. An answer that breaks off costs nothing.
+ * It is charged once its time is up or its buyer has gone, whether or not anybody reads on.
  *
  * @param stream - The answer.
  * @param account - What it is paid from; it reserves `reserved` at the start.

@@ -30,9 +30,9 @@ export type WatchLogger = Pick<Logger, "debug" | "info" | "warn" | "error">;
 const maxPath = 200;
 
 /**
- * Makes logs and metrics of what a gateway does. One line a request at level info, at warn where its status is 500 or more;
- * one a step of money at debug; one an error at error. No line holds a header, a query, a body, a signature, or a message
- * of an error that is not of this package.
+ * Makes logs and metrics of what a gateway does. One line a request at level info, at warn where its status is 500 or
+ * more; one a step of money at debug; one an error at error. No line holds a header, a query, a body, a signature, or a
+ * message of an error that is not of this package.
  *
  * @param options.logger - A pino logger; by default one that writes from level info on to the standard output.
  * @returns The watch.

@@ -14,8 +14,8 @@ export type Service = {
   /** The operator's port, where there is one. */
   readonly operatorPort: number | undefined;
   /**
-   * Ends it without losing anything: `/readyz` turns to 503 and new connections are refused, what runs is waited for as by
-   * `gateway.stop`, then the operator's server ends. Asked again it gives the same promise.
+   * Ends it without losing anything: `/readyz` turns to 503 and new connections are refused, what runs is waited for as
+   * by `gateway.stop`, then the operator's server ends. Asked again it gives the same promise.
    *
    * @param options.timeout - Milliseconds to wait for what runs; 30,000 by default.
    */
@@ -35,8 +35,9 @@ const limits: ServerOptions = {
 };
 
 /**
- * Serves a gateway on `node:http`, and beside it an operator's server on 127.0.0.1 alone: `/livez`, `/readyz`, `/metrics`,
- * `GET /channels`, `GET /channels/{id}`, `POST /settle` and `POST /drain`. All but the first two need the token.
+ * Serves a gateway on `node:http`, and beside it an operator's server on 127.0.0.1 alone: `/livez`, `/readyz`,
+ * `/metrics`, `GET /channels`, `GET /channels/{id}`, `POST /settle` and `POST /drain`. All but the first two need the
+ * token.
  *
  * @param parameters - See each.
  * @returns The service.

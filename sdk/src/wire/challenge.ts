@@ -90,8 +90,8 @@ const schemeElement = new RegExp(
 const brokenElement = /(?:"(?:[^"\\]|\\.)*"|[^,"])+/y;
 
 /**
- * A token followed by `=` is a parameter of the current challenge, any other token starts the next one. A challenge whose
- * parameters are broken or repeated has `undefined` for them: dropped by itself, the others stay.
+ * A token followed by `=` is a parameter of the current challenge, any other token starts the next one. A challenge
+ * whose parameters are broken or repeated has `undefined` for them: dropped by itself, the others stay.
  */
 function splitChallenges(header: string): SchemeChallenge[] {
   const challenges: SchemeChallenge[] = [];

@@ -86,7 +86,8 @@ export function formatChargePayload({ signature, ...authorization }: ChargePaylo
  *
  * @param value - The credential's `payload`.
  * @returns The payload; unknown members are dropped.
- * @throws {MalformedError} when it is of another type than `authorization`, or a member is missing or has the wrong form.
+ * @throws {MalformedError} when it is of another type than `authorization`, or a member is missing or has the wrong
+ * form.
  */
 export function parseChargePayload(value: Record<string, unknown>): ChargePayload {
   const read = reader("credential", value);

@@ -20,9 +20,10 @@ const bytesPerToken = 4;
 /**
  * Makes a meter for an answer that flows.
  *
- * Tokens: each block whose data has something new for a choice counts one token for it, and the prompt counts one token for each four
- * bytes of the request's body, until the model tells its own count (`usage`): that decides once the answer has ended. Events: each block
- * with data counts one, but the `[DONE]` that ends a stream. Bytes: each counts one.
+ * Tokens: each block whose data has something new for a choice counts one token for it, and the prompt counts one token
+ * for each four bytes of the request's body, until the model tells its own count (`usage`): that decides once the
+ * answer has ended. Events: each block with data counts one, but the `[DONE]` that ends a stream. Bytes: each counts
+ * one.
  *
  * @param pricing - The price list.
  * @param body - The request's body.

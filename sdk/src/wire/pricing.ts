@@ -51,14 +51,14 @@ export class UnpriceableRequestError extends SubfenError {
 /**
  * The most a request can cost. Buyer and seller compute it alike, from the price list and the request's body.
  *
- * For tokens: a token is at least one byte of the body, so the body's length bounds the prompt; the answer is bounded by
- * the higher of `max_completion_tokens` and `max_tokens`, else by the list's `maxOutput`, times `n` choices.
+ * For tokens: a token is at least one byte of the body, so the body's length bounds the prompt; the answer is bounded
+ * by the higher of `max_completion_tokens` and `max_tokens`, else by the list's `maxOutput`, times `n` choices.
  *
  * @param pricing - The price list.
  * @param body - The request's body, as sent.
  * @returns Base units, rounded up once.
- * @throws {UnpriceableRequestError} when tokens are priced and the body is no JSON object, names no sane maximum or asks
- * for a stream that is not sold.
+ * @throws {UnpriceableRequestError} when tokens are priced and the body is no JSON object, names no sane maximum or
+ * asks for a stream that is not sold.
  * @example
  * import { ceilingOf } from "subfen/wire";
  *
@@ -71,8 +71,8 @@ export function ceilingOf(pricing: Pricing, body: Uint8Array): bigint {
 }
 
 /**
- * What must be reserved before a request is begun: its ceiling, or of a stream the prompt and as much of the answer as is
- * paid ahead. Buyer and seller compute it alike.
+ * What must be reserved before a request is begun: its ceiling, or of a stream the prompt and as much of the answer as
+ * is paid ahead. Buyer and seller compute it alike.
  *
  * @param pricing - The price list.
  * @param body - The request's body, as sent.

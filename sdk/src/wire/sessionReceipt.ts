@@ -5,8 +5,8 @@ import { decodeJsonObject, encodeBase64Url, isObject, MalformedError } from "./e
 import { reader } from "./reader.ts";
 
 /**
- * What a seller says in `Payment-Receipt` (draft-evm-session-00), with members of ours: `amount`, `held`, `isPending` and
- * what stands in `proof`.
+ * What a seller says in `Payment-Receipt` (draft-evm-session-00), with members of ours: `amount`, `held`, `isPending`
+ * and what stands in `proof`.
  */
 export type SessionReceipt = {
   readonly challengeId: string;

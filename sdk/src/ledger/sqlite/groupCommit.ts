@@ -22,9 +22,9 @@ export class LogTooLongError extends SubfenError {
 }
 
 /**
- * Makes the function that runs steps. All that are asked for in one turn of the event loop are one transaction, and each
- * promise is settled after its commit. A step that throws an error of this package has written nothing and spoils no
- * other; anything else that fails undoes the whole group.
+ * Makes the function that runs steps. All that are asked for in one turn of the event loop are one transaction, and
+ * each promise is settled after its commit. A step that throws an error of this package has written nothing and spoils
+ * no other; anything else that fails undoes the whole group.
  *
  * @param database - The file.
  * @param store - What the steps write to.

@@ -7,8 +7,8 @@ import { LedgerVersionError } from "./ledgerVersionError.ts";
 
 /**
  * The schema's one home: how a file comes to be what the store expects. A published migration never changes; the next
- * one is added below it. Amounts and blocks are BLOBs of 16 bytes, big-endian, so that they compare as numbers do; times are Unix
- * time in milliseconds unless the chain gave them.
+ * one is added below it. Amounts and blocks are BLOBs of 16 bytes, big-endian, so that they compare as numbers do;
+ * times are Unix time in milliseconds unless the chain gave them.
  */
 export const migrations: Record<string, Migration> = {
   "0001-ledger": {

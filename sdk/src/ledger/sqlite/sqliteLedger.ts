@@ -28,8 +28,8 @@ export class ForeignLedgerError extends SubfenError {
 }
 
 /**
- * Opens a ledger in a file, and makes the file if there is none. What is promised is on the disk: each group of steps is
- * committed before it is answered. Several processes may share the file, if it is on a disk of their machine.
+ * Opens a ledger in a file, and makes the file if there is none. What is promised is on the disk: each group of steps
+ * is committed before it is answered. Several processes may share the file, if it is on a disk of their machine.
  *
  * @param parameters - See each.
  * @returns The ledger. What ended processes held was given back.
@@ -89,8 +89,8 @@ async function open(parameters: createSqliteLedger.Parameters): Promise<Ledger> 
 }
 
 /**
- * `FULL` alone makes a commit durable in this mode; the last two make it so on macOS, whose fsync does not. A page that many
- * commits write is copied out of the log once, so the log is let grow: at 4 kB a page to an eighth of what it may.
+ * `FULL` alone makes a commit durable in this mode; the last two make it so on macOS, whose fsync does not. A page that
+ * many commits write is copied out of the log once, so the log is let grow: at 4 kB a page to an eighth of what it may.
  */
 function configure(database: DatabaseSync, { busyTimeout, maxLog }: { busyTimeout: number; maxLog: number }): void {
   database.exec(`

@@ -10,8 +10,8 @@ import { decodeAmount, decodeHex, encodeAmount, encodeHex } from "./columns.ts";
 import type { Instances } from "./instances.ts";
 
 /**
- * A store whose steps run in groups: a channel is written once in a group, and read once while nobody else writes to the
- * file.
+ * A store whose steps run in groups: a channel is written once in a group, and read once while nobody else writes to
+ * the file.
  */
 export type SqliteStore = Store & {
   /** Begins a group, inside a writing transaction. */

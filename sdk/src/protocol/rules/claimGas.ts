@@ -45,8 +45,8 @@ export function estimatePaymentGas(condition: Condition): bigint {
 }
 
 /**
- * The most bytes that evidence for a condition needs. A payee takes no longer one: with what nobody reads behind it, good
- * evidence could be replaced by evidence that costs far more to claim than was estimated.
+ * The most bytes that evidence for a condition needs. A payee takes no longer one: with what nobody reads behind it,
+ * good evidence could be replaced by evidence that costs far more to claim than was estimated.
  *
  * @internal
  */

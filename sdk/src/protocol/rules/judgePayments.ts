@@ -43,8 +43,8 @@ export type StatementJudgement =
   | { readonly outcome: "refused"; readonly reason: StatementRefusal };
 
 /**
- * The part of {@link judgeStatement} that is about what the statement says, for a payee that knows the channel to be one it
- * is paid in and the signature to be good.
+ * The part of {@link judgeStatement} that is about what the statement says, for a payee that knows the channel to be
+ * one it is paid in and the signature to be good.
  *
  * @internal
  */
@@ -135,9 +135,9 @@ function compare(accepted: AcceptedStatement, payments: readonly StatedPayment[]
 }
 
 /**
- * Whether the accepted statement is worth at least as much, now and under all evidence that is still taken: payments that
- * both have cancel out, a dropped one is worth what was due on it, and one never seen nothing, since it never will be
- * taken up.
+ * Whether the accepted statement is worth at least as much, now and under all evidence that is still taken: payments
+ * that both have cancel out, a dropped one is worth what was due on it, and one never seen nothing, since it never will
+ * be taken up.
  */
 function isDominated(accepted: AcceptedStatement, cumulativeAmount: bigint, known: Compared): boolean {
   const { standing, dropped, changed, fresh } = known;

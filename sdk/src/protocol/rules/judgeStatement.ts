@@ -22,8 +22,8 @@ export type PayeePolicy = ConditionPolicy & {
  * atomic step; what takes a chain or a signature to find out is told to it. A plain voucher is a statement without
  * payments, and so leaves all out.
  *
- * What was accepted is never worth less afterwards: a payment is carried with all four fields, or left out for good, and
- * then the total has grown by what is due on it now. No payment is ever in the total and among the payments.
+ * What was accepted is never worth less afterwards: a payment is carried with all four fields, or left out for good,
+ * and then the total has grown by what is due on it now. No payment is ever in the total and among the payments.
  *
  * @param parameters - What is known of the channel, the payee's policy, what is accepted so far (`nothingAccepted` at
  *   first), the statement and whether its signature is the signer's by ECDSA, and the time in Unix seconds.

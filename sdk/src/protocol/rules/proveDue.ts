@@ -13,7 +13,8 @@ import type { StatedPayment } from "./statement.ts";
  * themselves: nobody takes the other's word for it.
  *
  * @param parameters - The known condition contracts and their chain, the channel, the payment and the evidence.
- * @returns Base units, at most the payment's amount; 0 for evidence that proves nothing, or that is longer than such evidence
+ * @returns Base units, at most the payment's amount; 0 for evidence that proves nothing, or that is longer than such
+ * evidence
  *   need be: what is long costs gas to claim.
  * @throws {UnknownConditionError} when the condition, or one nested in it, is none of the known ones.
  * @throws {MalformedParametersError} when the parameters are not a condition's.

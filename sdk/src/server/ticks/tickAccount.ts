@@ -64,7 +64,8 @@ const maxAnswerBytes = 2 ** 20;
  * @param parameters.payment - The payment as it stands there.
  * @param parameters.reader - Reads its ticks.
  * @param parameters.tickAmount - Base units that a tick is worth.
- * @param parameters.window - The most ticks that are not written down: beyond it requests wait. It is marked every half.
+ * @param parameters.window - The most ticks that are not written down: beyond it requests wait. It is marked every
+ * half.
  * @param parameters.report - Told that a mark could not be written: the next tick tries again.
  */
 export function createTickAccount(parameters: {

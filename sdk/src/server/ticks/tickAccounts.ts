@@ -15,8 +15,8 @@ export type TickAccounts = {
    * Finds the account of a payment, from memory or from the ledger, and does something with it at once.
    *
    * @param take - Must not wait: nothing ends the account in between.
-   * @throws {ProblemError} when the payment does not stand, is not one of ticks, the channel is ending, or another process
-   * serves it.
+   * @throws {ProblemError} when the payment does not stand, is not one of ticks, the channel is ending, or another
+   * process serves it.
    */
   take<result>(
     channelId: Hex,
@@ -26,8 +26,8 @@ export type TickAccounts = {
   /** Waits for something of an account; where its ticks turn out to be somebody else's or dropped, it is forgotten. */
   use<result>(account: TickAccount, run: () => Promise<result>): Promise<result>;
   /**
-   * Does something that may end payments of the channel: their ticks are written down before, and nobody is served by them
-   * meanwhile.
+   * Does something that may end payments of the channel: their ticks are written down before, and nobody is served by
+   * them meanwhile.
    *
    * @param keeps - Payments that go on.
    */

@@ -16,8 +16,8 @@ import type { TickAccounts } from "./tickAccounts.ts";
 import type { TickRequest } from "./tickHolds.ts";
 
 /**
- * Makes the part of a gateway that does work for ticks. It waits for the ledger only where a window of ticks is not written
- * down; a HEAD writes its tick down, and makes what it is worth available to streams.
+ * Makes the part of a gateway that does work for ticks. It waits for the ledger only where a window of ticks is not
+ * written down; a HEAD writes its tick down, and makes what it is worth available to streams.
  */
 export function createTickSelling(options: {
   readonly ticks: TickAccounts;
