@@ -102,14 +102,21 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     const { pricing } = offer.price;
     const isFlowing = pricing.unit !== "request";
     let waitingSince: number | undefined;
+    let refreshing: Promise<unknown> | undefined;
     return {
       ceiling: offer.price.ceiling(body),
       window: isFlowing ? windowCostOf(pricing) : 0n,
       unitsPerMark: pricing.unit === "byte" ? pricing.window : 64,
 
       async advance(delivered, wanted) {
-        // The payer may have asked the chain to close. Where that cannot be asked now, what flows goes on.
-        await channels.read(channelId).catch(report);
+        // The payer may have asked the chain to close: that is seen at the next mark. What flows does not wait for the node.
+        refreshing ??= channels.read(channelId).then(
+          () => (refreshing = undefined),
+          (error: unknown) => {
+            refreshing = undefined;
+            report(error);
+          },
+        );
         const { channel, hold } = await ledger.advance({ channelId, cumulativeAmount, delivered, amount: wanted });
         const missing = max(wanted - hold.amount, 0n);
         if (missing === 0n) waitingSince = undefined;
