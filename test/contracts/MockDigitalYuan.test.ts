@@ -182,9 +182,10 @@ describe("MockDigitalYuan", () => {
     });
 
     it("refuses an operator that is nobody", async () => {
-      const { interface: contract, bytecode } = await ethers.getContractFactory("MockDigitalYuan");
-      const data = ethers.concat([bytecode, contract.encodeDeploy([ethers.ZeroAddress])]);
-      await expect(ethers.provider.call({ data })).to.be.rejectedWith("InvalidOperator");
+      const { token } = await loadFixture(deployToken);
+      await expect(ethers.deployContract("MockDigitalYuan", [ethers.ZeroAddress]))
+        .to.be.revertedWithCustomError(token, "InvalidOperator")
+        .withArgs(ethers.ZeroAddress);
     });
   });
 
