@@ -3,6 +3,7 @@ import { keccak256 } from "viem/utils";
 
 import { boundedSet, type BoundedSet } from "../boundedSet.ts";
 import { defaultCodes } from "./abis/defaultCodes.ts";
+import { recordedDeployments } from "./abis/deployments.ts";
 import { productionCodes } from "./abis/productionCodes.ts";
 import { getChainId, getCode } from "./actions.ts";
 import { getCloseGracePeriod, hasExpectedDomain } from "./channels.ts";
@@ -31,6 +32,20 @@ export function isKnownCode(code: Hex, contract: KnownContract): boolean {
       known.size === size &&
       keccak256(maskImmutables(code, known.immutables)) === known.hash,
   );
+}
+
+/**
+ * The same for code at an address, where a deployment that is recorded counts as well: it may be of an older version.
+ *
+ * @internal
+ */
+export function isKnownAt(
+  code: Hex,
+  { contract, address, chainId }: { contract: KnownContract; address: Address; chainId: number },
+): boolean {
+  if (isKnownCode(code, contract)) return true;
+  const recorded = recordedDeployments[chainId]?.contracts[contract];
+  return recorded?.address.toLowerCase() === address.toLowerCase() && recorded.codeHash === keccak256(code);
 }
 
 /** The longest grace period that PaymentChannels allows, in seconds. */
@@ -69,7 +84,7 @@ export async function requireKnownContract(
   const code = await getCode(client, { address });
   if (code === undefined) throw new UnknownContractError({ ...at, fault: "missing" });
   if (!isTrusted) {
-    const found = contracts.find((name) => isKnownCode(code, name));
+    const found = contracts.find((name) => isKnownAt(code, { contract: name, address, chainId }));
     if (found === undefined) throw new UnknownContractError({ ...at, fault: "code" });
     // The code is ours, but the values it was deployed with could still lock a deposit for good.
     if (found === "PaymentChannels" && !(await hasSoundValues(client, { contract: address, chainId })))

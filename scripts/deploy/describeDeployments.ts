@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+
+import { type Abi, type Address, encodeDeployData, getAddress, type Hex } from "viem";
+
+import { addressOf, contracts } from "./plan.ts";
+
+/** What is read of a `deployment.json`. */
+type Recorded = {
+  chainId: number;
+  /** The token in use, where it is not our own. */
+  token?: Address;
+  contracts: Record<string, { address: Address; blockNumber: number; codeHash: Hex }>;
+};
+
+/** The grace period that is deployed unless somebody chooses another, in seconds. */
+const gracePeriod = 900;
+const header = "// Made by `npm run generate` from the production build and `deployments/`. Do not edit.\n";
+
+/**
+ * Writes down where the contracts are.
+ *
+ * @param options.artifacts - The folder of the production build.
+ * @param options.folder - The folder of the deployments; it may be missing.
+ * @returns The text of a module.
+ */
+export function describeDeployments({ artifacts, folder }: { artifacts: string; folder: string }): string {
+  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const recorded = names
+    .map((name) => `${folder}/${name}/deployment.json`)
+    .filter((path) => existsSync(path))
+    .map((path) => JSON.parse(readFileSync(path, "utf8")) as Recorded)
+    .sort((a, b) => a.chainId - b.chainId);
+  return `${header}
+type Recorded = {
+  readonly token: \`0x\${string}\` | undefined;
+  readonly fromBlock: bigint;
+  readonly contracts: Readonly<Record<string, { readonly address: \`0x\${string}\`; readonly codeHash: \`0x\${string}\` }>>;
+};
+
+/** Where \`npm run deploy\` puts a contract on any chain: its code and the values it is deployed with decide about it. */
+export const usualAddresses = {
+${usualAddresses(artifacts)
+  .map(([name, address]) => `  ${name}: ${JSON.stringify(address)},\n`)
+  .join("")}} as const;
+
+/** What was deployed, by chain id: addresses, hashes of the whole code, and the first block of all. */
+export const recordedDeployments: Readonly<Record<number, Recorded>> = {${recorded.map(describe).join("")}};
+`;
+}
+
+/** The token's address depends on who operates it. */
+function usualAddresses(artifacts: string): [name: string, address: Address][] {
+  return contracts
+    .filter(({ name }) => name !== "MockDigitalYuan")
+    .map(({ name, source, arguments: argumentsOf }) => {
+      const { abi, bytecode } = JSON.parse(readFileSync(`${artifacts}/${source}/${name}.json`, "utf8")) as {
+        abi: Abi;
+        bytecode: Hex;
+      };
+      const args = argumentsOf({ gracePeriod, operator: "0x0000000000000000000000000000000000000000" });
+      return [name, addressOf(encodeDeployData({ abi, bytecode, args }))];
+    });
+}
+
+function describe({ chainId, token, contracts: deployed }: Recorded): string {
+  const entries = Object.entries(deployed).sort(([a], [b]) => (a < b ? -1 : 1));
+  const fromBlock = Math.min(...entries.map(([, { blockNumber }]) => blockNumber));
+  const inUse = token ?? deployed["MockDigitalYuan"]?.address;
+  const lines = entries.map(
+    ([name, { address, codeHash }]) =>
+      `      ${name}: {\n        address: "${getAddress(address)}",\n        codeHash: "${codeHash}",\n      },\n`,
+  );
+  return (
+    `\n  ${chainId}: {\n    token: ${inUse === undefined ? "undefined" : `"${getAddress(inUse)}"`},\n` +
+    `    fromBlock: ${fromBlock}n,\n    contracts: {\n${lines.join("")}    },\n  },\n`
+  ).replace(/\n$/, "");
+}
