@@ -1,7 +1,17 @@
 import { createRequire } from "node:module";
 
 import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
-import { defineConfig } from "hardhat/config";
+import { configVariable, defineConfig } from "hardhat/config";
+
+import { salt } from "./scripts/deploy/plan.ts";
+import {
+  chainIdVariable,
+  keyVariable,
+  type KnownNetwork,
+  networks,
+  toChainId,
+  usesAccountsOfNode,
+} from "./scripts/deploy/networks.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -17,6 +27,19 @@ const compiler = (settings: { runs: number; viaIR: boolean }) => ({
     metadata: { bytecodeHash: "none" as const, appendCBOR: false },
   },
 });
+
+// Keys and URLs come from the environment or from Hardhat's keystore, when they are used and not before.
+function reached([name, known]: [string, KnownNetwork]) {
+  const { chainId = toChainId(process.env[chainIdVariable]), urlVariable, publicUrl } = known;
+  const network = {
+    type: "http" as const,
+    chainType: name === "base-sepolia" ? ("op" as const) : ("l1" as const),
+    url: configVariable(urlVariable, publicUrl === undefined ? {} : { default: publicUrl }),
+    accounts: usesAccountsOfNode(name) ? ("remote" as const) : [configVariable(keyVariable)],
+    ...(chainId === undefined ? {} : { chainId }),
+  };
+  return [name, network] as const;
+}
 
 const build = process.env.SUBFEN_BUILD;
 
@@ -37,7 +60,10 @@ export default defineConfig({
   },
   networks: {
     default: { type: "edr-simulated", chainType: "l1", hardfork: "prague" },
+    ...Object.fromEntries(Object.entries(networks).map(reached)),
   },
+  ignition: { strategyConfig: { create2: { salt } } },
+  verify: { etherscan: { apiKey: configVariable("ETHERSCAN_API_KEY") } },
   test: {
     mocha: { timeout: 60_000 },
     solidity: {

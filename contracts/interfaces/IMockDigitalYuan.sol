@@ -63,6 +63,8 @@ interface IMockDigitalYuan is IERC3009 {
     error NotOperator(address caller, address operator);
     /// @notice Only the account that the role was offered to may take it.
     error NotPendingOperator(address caller, address pendingOperator);
+    /// @notice The operator at deployment is the zero address.
+    error InvalidOperator(address operator);
     /// @notice There is no such wallet class: they go from 1 to 4.
     error InvalidWalletClass(uint8 walletClass);
     /// @notice The account is frozen: it neither sends nor receives.
@@ -116,7 +118,7 @@ interface IMockDigitalYuan is IERC3009 {
     /// @dev Errors: NotPendingOperator.
     function acceptOperator() external;
 
-    /// @notice Who may freeze, exempt, and set classes and limits: the deployer, until it hands the role over.
+    /// @notice Who may freeze, exempt, and set classes and limits: the one named at deployment, until it hands the role over.
     /// @return The operator
     function operator() external view returns (address);
 

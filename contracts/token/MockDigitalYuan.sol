@@ -59,9 +59,10 @@ contract MockDigitalYuan is ERC20, ERC20Permit, IMockDigitalYuan {
     /// @inheritdoc IERC3009
     mapping(address authorizer => mapping(bytes32 nonce => bool)) public authorizationState;
 
-    /// @notice The deployer becomes the operator.
-    constructor() ERC20("Mock Digital Yuan", "e-CNY") ERC20Permit("Mock Digital Yuan") {
-        _setOperator(msg.sender);
+    /// @param firstOperator Gets the operator's role. Not the deployer, which may be a factory
+    constructor(address firstOperator) ERC20("Mock Digital Yuan", "e-CNY") ERC20Permit("Mock Digital Yuan") {
+        if (firstOperator == address(0)) revert InvalidOperator(firstOperator);
+        _setOperator(firstOperator);
         _setClassLimits(1, WalletLimits(NO_LIMIT, NO_LIMIT, NO_LIMIT));
         _setClassLimits(2, WalletLimits(50_000e6, 100_000e6, 500_000e6));
         _setClassLimits(3, WalletLimits(5_000e6, 10_000e6, 20_000e6));

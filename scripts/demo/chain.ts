@@ -24,7 +24,8 @@ export async function openChain() {
     const contract = await ethers.deployContract(name, [...parameters]);
     return (await contract.getAddress()) as Address;
   };
-  const token = await deploy("MockDigitalYuan");
+  const [operator] = await ethers.getSigners();
+  const token = await deploy("MockDigitalYuan", [operator?.address]);
   const channels = await deploy("PaymentChannels", [900]);
   const escrow = await deploy("TaskEscrow");
   const attestation = await deploy("AttestationCondition");

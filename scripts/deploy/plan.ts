@@ -1,5 +1,6 @@
 // What is deployed, and where. Nothing here asks a chain: the addresses depend on the code and on these constants alone.
-import { type Address, encodeAbiParameters, getCreate2Address, type Hex, keccak256 } from "viem/utils";
+import type { Address, Hex } from "viem";
+import { encodeAbiParameters, getCreate2Address, keccak256 } from "viem/utils";
 
 /** CreateX, the CREATE2 factory that has this address on every chain. */
 export const factory: Address = "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed";
@@ -7,12 +8,12 @@ export const factory: Address = "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed";
 /** keccak256("subfen"). It begins with no account's address, so whoever deploys reaches the same addresses. */
 export const salt: Hex = "0x1009d59bbccf3a52e9e4dcc72957234cdc9befe1d216a151ebe1dff4616ec2f1";
 
-/** What the arguments of constructors are made of. */
-export type Choices = {
+/** What the arguments of constructors are made of: values, or what stands for them in an Ignition module. */
+export type Choices<period = number, account = Address> = {
   /** The grace period of channels, in seconds. */
-  gracePeriod: number;
+  gracePeriod: period;
   /** Who may freeze accounts of the mock token. */
-  operator: Address;
+  operator: account;
 };
 
 export type PlannedContract = {
@@ -22,7 +23,7 @@ export type PlannedContract = {
   /** The Ignition module that deploys it. */
   module: string;
   /** The arguments of its constructor. */
-  arguments: (choices: Choices) => (string | number)[];
+  arguments: <period, account>(choices: Choices<period, account>) => (period | account)[];
 };
 
 const condition = (name: string): PlannedContract => ({

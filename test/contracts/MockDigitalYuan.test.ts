@@ -66,7 +66,7 @@ const getAccounts = async () => (await ethers.getSigners()) as [Account, Account
 
 async function deployToken() {
   const [operator, alice, bob, carol, stranger] = await getAccounts();
-  const token = await ethers.deployContract("MockDigitalYuan", operator);
+  const token = await ethers.deployContract("MockDigitalYuan", [operator.address]);
   await token.faucet(alice, yuan(200_000));
   await token.faucet(bob, yuan(1_000));
   return { token, operator, alice, bob, carol, stranger };
@@ -153,32 +153,39 @@ const paymentsToBob: Record<string, (fixture: Fixture, value: bigint) => Promise
 
 describe("MockDigitalYuan", () => {
   describe("constructor", () => {
-    it("makes an ERC-20 of 6 decimals without supply, whose operator is the deployer", async () => {
-      const [, deployer] = await getAccounts();
-      const token = await ethers.deployContract("MockDigitalYuan", deployer);
+    it("makes an ERC-20 of 6 decimals without supply, whose operator is whoever was named", async () => {
+      const [, operator] = await getAccounts();
+      const token = await ethers.deployContract("MockDigitalYuan", [operator.address]);
       expect(await token.name()).to.equal("Mock Digital Yuan");
       expect(await token.symbol()).to.equal("e-CNY");
       expect(await token.decimals()).to.equal(6);
       expect(await token.totalSupply()).to.equal(0);
-      expect(await token.operator()).to.equal(deployer.address);
+      expect(await token.operator()).to.equal(operator.address);
       expect(await token.pendingOperator()).to.equal(ethers.ZeroAddress);
       expect(await token.FAUCET_LIMIT()).to.equal(FAUCET_LIMIT);
       expect(await token.DEFAULT_WALLET_CLASS()).to.equal(2);
     });
 
     it("sets the limits of four classes, and tells all it sets in events", async () => {
-      const [, deployer] = await getAccounts();
-      const token = await ethers.deployContract("MockDigitalYuan", deployer);
+      const [, operator] = await getAccounts();
+      const token = await ethers.deployContract("MockDigitalYuan", [operator.address]);
       for (const [walletClass, limits] of Object.entries(limitsOfClass))
         expect(await getClassLimits(token, Number(walletClass))).to.deep.equal(limits);
       expect(await eventsOf(token, token.deploymentTransaction()!)).to.deep.equal([
-        ["OperatorTransferred", ethers.ZeroAddress, deployer.address],
+        ["OperatorTransferred", ethers.ZeroAddress, operator.address],
         ...Object.entries(limitsOfClass).map(([walletClass, limits]) => [
           "ClassLimitsSet",
           BigInt(walletClass),
           limits,
         ]),
       ]);
+    });
+
+    it("refuses an operator that is nobody", async () => {
+      const { token } = await loadFixture(deployToken);
+      await expect(ethers.deployContract("MockDigitalYuan", [ethers.ZeroAddress]))
+        .to.be.revertedWithCustomError(token, "InvalidOperator")
+        .withArgs(ethers.ZeroAddress);
     });
   });
 

@@ -273,7 +273,7 @@ describe("the gateway's challenge", () => {
 
   describe("F060: of another offer", () => {
     it("is refused on every offer that differs in one thing", async () => {
-      const token = (await world.ethers.deployContract("MockDigitalYuan")) as unknown as typeof world.token.contract;
+      const token = await world.ethers.deployContract("MockDigitalYuan", [world.payer.address]);
       const contract = await world.ethers.deployContract("PaymentChannels", [900]);
       const plain = { price: pricePerRequest(price) };
       const others = [

@@ -22,7 +22,8 @@ export async function createWorld(options: { gracePeriod?: number; payerGas?: bo
   // Hardhat's own default is when the process started: the chain's clock would be behind by however long the run took.
   const connection = await network.create({ override: { initialDate: new Date() } });
   const { ethers, provider, networkHelpers } = connection;
-  const token = await ethers.deployContract("MockDigitalYuan");
+  const [operator] = await ethers.getSigners();
+  const token = await ethers.deployContract("MockDigitalYuan", [operator!.address]);
   const contract = await ethers.deployContract("PaymentChannels", [gracePeriod]);
   const payer = privateKeyToAccount(payerKey);
   const seller = privateKeyToAccount(sellerKey);

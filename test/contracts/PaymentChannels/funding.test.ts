@@ -76,7 +76,7 @@ describe("PaymentChannels: open", () => {
 
   it("keeps channels apart that differ in one term", async () => {
     const world = await loadFixture(opened);
-    const other = await ethers.deployContract("MockDigitalYuan");
+    const other = await ethers.deployContract("MockDigitalYuan", [world.parties.relayer]);
     await other.faucet(world.payer, DEPOSIT);
     await other.connect(world.payer).approve(world.channels, DEPOSIT);
     const ids = new Set([world.channelId]);
@@ -192,7 +192,7 @@ describe("PaymentChannels: openWithAuthorization", () => {
   it("refuses every change that a relayer makes to a term", async () => {
     const world = await loadFixture(deployed);
     const { channels, parties, token } = world;
-    const other = await ethers.deployContract("MockDigitalYuan");
+    const other = await ethers.deployContract("MockDigitalYuan", [parties.relayer]);
     await other.faucet(parties.payer, DEPOSIT);
     const authorized = await authorizeOpen(world, DEPOSIT);
 

@@ -331,7 +331,7 @@ describe("TaskEscrow: fundWithAuthorization", () => {
   it("INV15: another token than the signed one takes nothing", async () => {
     const world = await loadFixture(deployed);
     const { client, parties } = world;
-    const other = await ethers.deployContract("MockDigitalYuan");
+    const other = await ethers.deployContract("MockDigitalYuan", [parties.provider]);
     await other.faucet(client, AMOUNT);
     const authorized = await authorizeFund(world, taskOf(world));
     await expect(sendFund(world, { ...authorized, task: taskOf(world, { token: await other.getAddress() }) }))

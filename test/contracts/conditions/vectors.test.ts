@@ -21,7 +21,8 @@ const { verdicts, verdictDomain, tickChain: ticks } = readVectors();
 
 /** Deploys in the order of the vectors, so that the condition stands where they say. */
 async function deployed() {
-  await ethers.deployContract("MockDigitalYuan");
+  const [operator] = await ethers.getSigners();
+  await ethers.deployContract("MockDigitalYuan", [operator!.address]);
   await ethers.deployContract("PaymentChannels", [GRACE_PERIOD]);
   const attestation = await ethers.deployContract("AttestationCondition");
   return { attestation, tick: await ethers.deployContract("TickCondition") };

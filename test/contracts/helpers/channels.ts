@@ -129,7 +129,7 @@ export const hashValues = (types: string[], values: unknown[]): string => keccak
 export async function deployChannels(connection: NetworkConnection) {
   const { ethers, networkHelpers } = connection;
   const [deployer, payee, relayer, operator, stranger, sponsor] = await ethers.getSigners();
-  const token = await ethers.deployContract("MockDigitalYuan");
+  const token = await ethers.deployContract("MockDigitalYuan", [deployer!.address]);
   const channels = await ethers.deployContract("PaymentChannels", [GRACE_PERIOD]);
   const contract = await channels.getAddress();
 

@@ -45,7 +45,7 @@ export type Task = {
 export async function deployEscrow(connection: NetworkConnection) {
   const { ethers, networkHelpers } = connection;
   const [deployer, client, provider, relayer, stranger, sponsor] = await ethers.getSigners();
-  const token = await ethers.deployContract("MockDigitalYuan");
+  const token = await ethers.deployContract("MockDigitalYuan", [deployer!.address]);
   const escrow = await ethers.deployContract("TaskEscrow");
   const condition = await ethers.deployContract("EchoCondition");
   const contract = await escrow.getAddress();

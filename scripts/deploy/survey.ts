@@ -1,0 +1,103 @@
+import type { Address, Hex } from "viem";
+import { formatEther, keccak256 } from "viem/utils";
+
+import type { Built } from "./build.ts";
+import type { Opened } from "./openNetwork.ts";
+import type { Deployment } from "./record.ts";
+import { Refusal } from "./refusal.ts";
+
+/** A contract of the plan, and its code on chain if it is there. */
+export type Surveyed = Built & { onChain: Hex | undefined };
+
+/**
+ * Looks what stands at the addresses of the plan.
+ *
+ * @returns The contracts with their code on chain.
+ * @throws {Refusal} when something else stands at an address.
+ */
+export async function survey({ client }: Opened, built: readonly Built[]): Promise<Surveyed[]> {
+  const surveyed = await Promise.all(
+    built.map(async (one) => ({ ...one, onChain: await client.getCode({ address: one.address }) })),
+  );
+  for (const { name, address, onChain, code, mask } of surveyed) {
+    if (onChain === undefined || mask(onChain) === code) continue;
+    throw new Refusal(
+      `At ${address}, where ${name} belongs, stands a foreign contract. Only our own code can be created there, so ` +
+        "this is a fork, or a chain whose state somebody has edited. Start that chain anew, or reach another node.",
+    );
+  }
+  return surveyed;
+}
+
+/**
+ * Compares what was recorded with the chain.
+ *
+ * @returns `same` when every recorded contract is there as recorded, `gone` when one is not there.
+ * @throws {Refusal} when another contract stands in the place of one.
+ */
+export async function compareRecord({ client }: Opened, record: Deployment): Promise<"same" | "gone"> {
+  const entries = Object.entries(record.contracts);
+  const codes = await Promise.all(entries.map(([, { address }]) => client.getCode({ address })));
+  for (const [index, [name, { address, codeHash }]] of entries.entries()) {
+    const code = codes[index];
+    if (code === undefined) return "gone";
+    if (keccak256(code) === codeHash) continue;
+    throw new Refusal(
+      `At ${address}, where ${name} was recorded, stands a foreign contract. The node is on a fork, or on a chain whose ` +
+        "state somebody has edited. Start that chain anew, or reach another node.",
+    );
+  }
+  return "same";
+}
+
+/** Gas to create contracts by the factory, on the safe side. */
+function gasFor(contracts: readonly Surveyed[]): bigint {
+  // A byte of code costs 200, and up to 16 on its way in; the rest is what constructors store.
+  const gas = contracts.map(({ initCode, code }) => 600_000 + 110 * code.length + 12 * initCode.length);
+  return BigInt(gas.reduce((sum, one) => sum + one, 0));
+}
+
+/**
+ * Makes sure that the account can pay for what is missing.
+ *
+ * @returns What it has and what it needs at most, in wei.
+ * @throws {Refusal} when it has too little.
+ */
+export async function requireBalance(
+  { client, deployer, known, name }: Opened,
+  missing: readonly Surveyed[],
+): Promise<{ balance: bigint; needed: bigint }> {
+  const [balance, { maxFeePerGas }] = await Promise.all([
+    client.getBalance({ address: deployer }),
+    client.estimateFeesPerGas(),
+  ]);
+  const needed = gasFor(missing) * maxFeePerGas;
+  if (balance >= needed) return { balance, needed };
+  throw new Refusal(
+    `${deployer} has ${formatEther(balance)} ETH on ${name}, and needs ${formatEther(needed)} ETH to deploy ` +
+      `${missing.length} contracts at today's price of gas. Send it some` +
+      (known.faucet ? `, for example from ${known.faucet}` : "") +
+      ", and run this again.",
+  );
+}
+
+/**
+ * Finds the block in which a contract was created.
+ *
+ * @returns Its number; the newest one where the node knows no older state.
+ */
+export async function findCreation({ client }: Opened, address: Address): Promise<number> {
+  const newest = await client.getBlockNumber({ cacheTime: 0 });
+  let [absent, present] = [-1n, newest];
+  try {
+    while (present - absent > 1n) {
+      const middle = (absent + present) / 2n;
+      const code = await client.getCode({ address, blockNumber: middle });
+      if (code === undefined) absent = middle;
+      else present = middle;
+    }
+    return Number(present);
+  } catch {
+    return Number(newest);
+  }
+}
