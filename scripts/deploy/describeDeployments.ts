@@ -1,16 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-import { type Abi, type Address, encodeDeployData, getAddress, type Hex } from "viem";
+import { type Abi, type Address, type Hex, zeroAddress } from "viem";
+import { encodeDeployData, getAddress } from "viem/utils";
 
 import { addressOf, contracts } from "./plan.ts";
-
-/** What is read of a `deployment.json`. */
-type Recorded = {
-  chainId: number;
-  /** The token in use, where it is not our own. */
-  token?: Address;
-  contracts: Record<string, { address: Address; blockNumber: number; codeHash: Hex }>;
-};
+import { type Deployment, readRecord } from "./record.ts";
 
 /** The grace period that is deployed unless somebody chooses another, in seconds. */
 const gracePeriod = 900;
@@ -25,14 +19,10 @@ const header = "// Made by `npm run generate` from the production build and `dep
  */
 export function describeDeployments({ artifacts, folder }: { artifacts: string; folder: string }): string {
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
-  const recorded = names
-    .map((name) => `${folder}/${name}/deployment.json`)
-    .filter((path) => existsSync(path))
-    .map((path) => JSON.parse(readFileSync(path, "utf8")) as Recorded)
-    .sort((a, b) => a.chainId - b.chainId);
+  const recorded = names.flatMap((name) => readRecord(`${folder}/${name}`) ?? []).sort((a, b) => a.chainId - b.chainId);
   return `${header}
 type Recorded = {
-  readonly token: \`0x\${string}\` | undefined;
+  readonly token: \`0x\${string}\`;
   readonly fromBlock: bigint;
   readonly contracts: Readonly<Record<string, { readonly address: \`0x\${string}\`; readonly codeHash: \`0x\${string}\` }>>;
 };
@@ -44,7 +34,7 @@ ${usualAddresses(artifacts)
   .join("")}} as const;
 
 /** What was deployed, by chain id: addresses, hashes of the whole code, and the first block of all. */
-export const recordedDeployments: Readonly<Record<number, Recorded>> = {${recorded.map(describe).join("")}};
+export const recordedDeployments: Readonly<Record<number, Recorded>> = {${recorded.map(describe).join("")}${recorded.length > 0 ? "\n" : ""}};
 `;
 }
 
@@ -57,21 +47,18 @@ function usualAddresses(artifacts: string): [name: string, address: Address][] {
         abi: Abi;
         bytecode: Hex;
       };
-      const args = argumentsOf({ gracePeriod, operator: "0x0000000000000000000000000000000000000000" });
+      const args = argumentsOf({ gracePeriod, operator: zeroAddress });
       return [name, addressOf(encodeDeployData({ abi, bytecode, args }))];
     });
 }
 
-function describe({ chainId, token, contracts: deployed }: Recorded): string {
+function describe({ chainId, token, contracts: deployed }: Deployment): string {
   const entries = Object.entries(deployed).sort(([a], [b]) => (a < b ? -1 : 1));
   const fromBlock = Math.min(...entries.map(([, { blockNumber }]) => blockNumber));
-  const inUse = token ?? deployed["MockDigitalYuan"]?.address;
   const lines = entries.map(
     ([name, { address, codeHash }]) =>
       `      ${name}: {\n        address: "${getAddress(address)}",\n        codeHash: "${codeHash}",\n      },\n`,
   );
-  return (
-    `\n  ${chainId}: {\n    token: ${inUse === undefined ? "undefined" : `"${getAddress(inUse)}"`},\n` +
-    `    fromBlock: ${fromBlock}n,\n    contracts: {\n${lines.join("")}    },\n  },\n`
-  ).replace(/\n$/, "");
+  const members = `    token: "${getAddress(token)}",\n    fromBlock: ${fromBlock}n,\n`;
+  return `\n  ${chainId}: {\n${members}    contracts: {\n${lines.join("")}    },\n  },`;
 }

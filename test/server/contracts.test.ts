@@ -147,7 +147,11 @@ describe("the contracts of a gateway", () => {
         escrowContract: lower(world.channels.address),
         currency: lower(world.token.address),
       });
-      // The record says where to look, the code what is there.
+      // A token of another issuer is known by its record, not by its code.
+      const other = (await (await world.ethers.deployContract("GasToken")).getAddress()) as Address;
+      recorded[31337] = { ...recorded[31337], token: other };
+      expect(await found({})).to.include({ currency: lower(other) });
+      expect(await found({ token: world.token.address })).to.include({ currency: lower(world.token.address) });
       recorded[31337] = { ...recorded[31337], token: nowhere };
       expect(await found({})).to.include(refusal(nowhere, "missing"));
     });

@@ -145,7 +145,7 @@ describe("known contracts", () => {
       codeHash: (await stage.payerClient.getProof({ address: older, storageKeys: [] })).codeHash,
     };
     const recorded = recordedDeployments as Record<number, (typeof recordedDeployments)[number]>;
-    recorded[publicChain] = { token: undefined, fromBlock: 0n, contracts: { TaskEscrow: at } };
+    recorded[publicChain] = { token: nowhere, fromBlock: 0n, contracts: { TaskEscrow: at } };
     const find = (address: Address, contract: KnownContract, id = publicChain) =>
       fault(address, contract, {}, clientOn({ id }));
     try {

@@ -1,7 +1,7 @@
 // Made by `npm run generate` from the production build and `deployments/`. Do not edit.
 
 type Recorded = {
-  readonly token: `0x${string}` | undefined;
+  readonly token: `0x${string}`;
   readonly fromBlock: bigint;
   readonly contracts: Readonly<Record<string, { readonly address: `0x${string}`; readonly codeHash: `0x${string}` }>>;
 };
