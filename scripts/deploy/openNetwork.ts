@@ -3,14 +3,7 @@ import type { Address, Hex } from "viem";
 import { createPublicClient, custom } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 
-import {
-  chainIdVariable,
-  keyVariable,
-  type KnownNetwork,
-  networks,
-  toChainId,
-  usesAccountsOfNode,
-} from "./networks.ts";
+import { chainIdVariable, keyVariable, type KnownNetwork, networks, toChainId, usesAccountsOfNode } from "./networks.ts";
 import { Refusal } from "./refusal.ts";
 import { keepSecret } from "./secrets.ts";
 
@@ -45,15 +38,7 @@ export async function openNetwork(name: string) {
   }
   const deployer = account ?? (await firstAccount(provider, origin));
   const isThrowAway = [31337, 1337].includes(chainId) || (await isDevelopmentNode(provider));
-  return {
-    name: name === "custom" ? `chain-${chainId}` : name,
-    known,
-    provider,
-    client,
-    chainId,
-    deployer,
-    isThrowAway,
-  };
+  return { name: name === "custom" ? `chain-${chainId}` : name, known, provider, client, chainId, deployer, isThrowAway };
 }
 
 type Provider = Awaited<ReturnType<typeof network.create>>["provider"];
