@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { type Address, createWalletClient, custom, decodeFunctionData, encodeFunctionResult, numberToHex } from "viem";
 
-import { paymentChannelsAbi } from "subfen";
+import { channelsDomain, hashDomain, paymentChannelsAbi } from "subfen";
 import { createFastAccount } from "subfen/server";
 
 import { chainId, deposit } from "./contender.ts";
@@ -12,9 +12,15 @@ export const contract: Address = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 export const token: Address = "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512";
 export const tickCondition: Address = "0x9fe46736679d2d9a65f0992f2272de9f3c7fa6e0";
 
-/** A gateway takes ticks by a condition whose code it knows. */
-function tickConditionCode(): string {
-  const artifact = new URL("../artifacts/contracts/conditions/TickCondition.sol/TickCondition.json", import.meta.url);
+const sources: Readonly<Record<string, string>> = {
+  [contract]: "PaymentChannels.sol/PaymentChannels",
+  [token]: "token/MockDigitalYuan.sol/MockDigitalYuan",
+  [tickCondition]: "conditions/TickCondition.sol/TickCondition",
+};
+
+/** A gateway takes money by contracts whose code it knows. */
+function codeAt(address: string): string {
+  const artifact = new URL(`../artifacts/contracts/${sources[address.toLowerCase()]}.json`, import.meta.url);
   return (JSON.parse(readFileSync(artifact, "utf8")) as { deployedBytecode: string }).deployedBytecode;
 }
 
@@ -28,8 +34,10 @@ async function request({ method, params }: { method: string; params?: unknown })
       return [];
     case "eth_getBlockByNumber":
       return { number: numberToHex(100), timestamp: numberToHex(Math.floor(Date.now() / 1000)), transactions: [] };
-    case "eth_getCode":
-      return tickConditionCode();
+    case "eth_getCode": {
+      const [address] = params as [string];
+      return codeAt(address);
+    }
     case "eth_getTransactionCount":
       return "0x0";
     case "eth_call": {
@@ -45,6 +53,9 @@ function call(data: `0x${string}`): `0x${string}` {
   const { functionName, args } = decodeFunctionData({ abi: paymentChannelsAbi, data });
   if (functionName === "CLOSE_GRACE_PERIOD") {
     return encodeFunctionResult({ abi: paymentChannelsAbi, functionName, result: 30 * 24 * 3600 });
+  }
+  if (functionName === "domainSeparator") {
+    return encodeFunctionResult({ abi: paymentChannelsAbi, functionName, result: hashDomain(channelsDomain({ contract, chainId })) });
   }
   if (functionName !== "getChannels") throw new Error(`the bench's node does not know ${functionName}`);
   const channel = { deposit, settled: 0n, closeRequestedAt: 0, finalized: false };

@@ -1,11 +1,12 @@
 // Makes the generated files of the SDK from the compiler's artifacts: typed ABIs, and the code by which the SDK knows our
-// contracts, of the default build and of the production build (through scripts/production.ts). `--check` writes nothing
-// and fails when a committed file is stale.
+// contracts, of the default build and of the production build (through scripts/production.ts); with the latter also where
+// the contracts are. `--check` writes nothing and fails when a committed file is stale.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { keccak256 } from "viem";
 
 import { maskImmutables } from "../sdk/src/chain/maskImmutables.ts";
+import { describeDeployments } from "./deploy/describeDeployments.ts";
 
 type Contract = {
   name: string;
@@ -79,4 +80,6 @@ emit(
   `${header}\n/** Code of our contracts on any chain: its hash with the immutable values zeroed. */\n` +
     `export const ${codesName} = [\n${codes.join("\n")}\n] as const;\n`,
 );
+// What is deployed is the production build.
+if (isProduction) emit("sdk/src/chain/abis/deployments.ts", describeDeployments({ artifacts, folder: "deployments" }));
 if (stale > 0) process.exit(1);

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 
 import { expect } from "chai";
-import { createWalletClient, custom, encodeAbiParameters, publicActions } from "viem";
+import { createWalletClient, custom, encodeAbiParameters, publicActions, toFunctionSelector } from "viem";
 
 import { parseYuan } from "../../sdk/src/index.ts";
 import {
@@ -374,9 +374,10 @@ describe("createGateway", () => {
   });
 
   it("refuses a contract whose grace period is too short to settle in", async () => {
+    const selector = toFunctionSelector("CLOSE_GRACE_PERIOD()");
     const withGracePeriod = (seconds: number) => {
       const request = async ({ method, params }: { method: string; params?: unknown }): Promise<unknown> =>
-        method === "eth_call"
+        method === "eth_call" && (params as [{ data: string }])[0].data === selector
           ? encodeAbiParameters([{ type: "uint40" }], [seconds])
           : world.sellerClient.request({ method, params } as never);
       return createWalletClient({ account: world.seller, transport: custom({ request }) }).extend(publicActions);

@@ -116,7 +116,7 @@ describe("opening a channel over HTTP by a transaction of the payer's", () => {
     await expectRefusal({ ...first.payload, funding: second.payload.funding }, 410, "channel-not-found", "", source());
     const hash = await approveToken(world.payerClient, {
       token: world.token.address,
-      spender: stranger.address,
+      spender: world.channels.address,
       amount: 1n,
     });
     await expectRefusal({ ...first.payload, funding: { type: "hash", hash } }, 410, "channel-not-found", "", source());

@@ -203,7 +203,7 @@ describe("topping a channel up over HTTP", () => {
       const other = await stall.open({ deposit });
       const hash = await toppedUp(other, price);
       await expectRefusal(payloadFor(hash), 409, "transaction-reverted", "did not top this channel up");
-      const { address: spender } = stranger;
+      const { address: spender } = world.channels;
       const foreign = await approveToken(world.payerClient, { token: world.token.address, spender, amount: 1n });
       await expectRefusal(payloadFor(foreign), 409, "transaction-reverted", "did not top this channel up");
     });

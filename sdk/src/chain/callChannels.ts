@@ -12,6 +12,12 @@ export type OnContract<parameters = unknown> = parameters & {
 /** Parameters of an action that sends a transaction; `account` replaces the client's own. */
 export type Sending<parameters> = OnContract<parameters> & { account?: Account | undefined };
 
+/** The same for one that lets a contract have money: its code must be known. */
+export type Funding<parameters> = Sending<parameters> & {
+  /** Contracts to use although their code is not known to this package. */
+  trustedContracts?: readonly Address[] | undefined;
+};
+
 /** Sends a call to the channel contract. @internal */
 export function callChannels(
   client: ChainClient,

@@ -106,20 +106,41 @@ export class InsufficientTokensError extends SubfenError {
   }
 }
 
-/** The code at an address is not that of a contract this package knows. */
+/** What is at an address is not a contract that this package knows. Nothing was sent or signed. */
 export class UnknownContractError extends SubfenError {
   override readonly name = "UnknownContractError";
+  readonly address: Address;
+  readonly chainId: number;
+  /**
+   * `missing` where there is no code at all, `code` where it is another's, `values` where our code was deployed with
+   * values that could lock a deposit for good or make statements worthless.
+   */
+  readonly fault: "missing" | "code" | "values";
 
-  constructor(address: Address, expected: string, isEmpty: boolean) {
-    super(
-      isEmpty
-        ? `There is no contract at ${address}, where ${expected} is expected.`
-        : `The contract at ${address} is not the ${expected} that this version knows.`,
-      {
-        code: "unknown-contract",
-        metaMessages: ["No money goes to unknown code. If you trust this address, name it in `trustedContracts`."],
-      },
-    );
+  constructor(parameters: {
+    address: Address;
+    chainId: number;
+    /** Which contract it should be. */
+    expected: string;
+    fault: UnknownContractError["fault"];
+  }) {
+    const { address, chainId, expected, fault } = parameters;
+    const place = `at ${address} on chain ${chainId}`;
+    const check = "Check the address, and which chain the client is on.";
+    const trust = "No money goes to unknown code. If you trust this address, name it in `trustedContracts`.";
+    const [told, ...advice] = {
+      missing: [
+        `There is no contract ${place}, where ${expected} is expected.`,
+        check,
+        "Of this package's contracts each chain gets its own by `npm run deploy` of the repository.",
+      ],
+      code: [`The contract ${place} is not the ${expected} that this version knows.`, check, trust],
+      values: [`The ${expected} ${place} has another grace period or signing domain than it should have.`, trust],
+    }[fault] as [string, ...string[]];
+    super(told, { code: "unknown-contract", metaMessages: advice });
+    this.address = address;
+    this.chainId = chainId;
+    this.fault = fault;
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Address, Hex } from "viem";
 
 import type { Terms } from "../protocol/terms.ts";
-import { callChannels, type Sending } from "./callChannels.ts";
+import { callChannels, type Funding, type Sending } from "./callChannels.ts";
+import { requireKnownContract } from "./knownContracts.ts";
 import type { ChainClient } from "./write.ts";
 
 /**
@@ -10,13 +11,16 @@ import type { ChainClient } from "./write.ts";
  * @param client - A viem client with the payer's account.
  * @param parameters - The contract, the terms without the payer, which is the sender, and the deposit in base units.
  * @returns The hash of the transaction.
+ * @throws {UnknownContractError} when the contract is not one that is known, nor named in `trustedContracts`.
  * @throws {ContractRefusedError} when the contract or the token refuses.
  * @throws {NoGasError} when the account cannot pay the gas.
  */
 export async function openChannel(
   client: ChainClient,
-  parameters: Sending<{ terms: Omit<Terms, "payer">; deposit: bigint }>,
+  parameters: Funding<{ terms: Omit<Terms, "payer">; deposit: bigint }>,
 ): Promise<Hex> {
+  const { contract: address, trustedContracts } = parameters;
+  await requireKnownContract(client, { address, contract: "PaymentChannels", trustedContracts });
   const { payee, token, salt, authorizedSigner } = parameters.terms;
   return callChannels(client, parameters, "open", [payee, token, parameters.deposit, salt, authorizedSigner]);
 }
@@ -61,13 +65,16 @@ export async function openChannelWithAuthorization(
  * @param client - A viem client with the payer's account.
  * @param parameters - The contract, the terms and the base units to add.
  * @returns The hash of the transaction.
+ * @throws {UnknownContractError} when the contract is not one that is known, nor named in `trustedContracts`.
  * @throws {ContractRefusedError} when the contract or the token refuses.
  * @throws {NoGasError} when the account cannot pay the gas.
  */
 export async function topUpChannel(
   client: ChainClient,
-  parameters: Sending<{ terms: Terms; additionalDeposit: bigint }>,
+  parameters: Funding<{ terms: Terms; additionalDeposit: bigint }>,
 ): Promise<Hex> {
+  const { contract: address, trustedContracts } = parameters;
+  await requireKnownContract(client, { address, contract: "PaymentChannels", trustedContracts });
   return callChannels(client, parameters, "topUp", [parameters.terms, parameters.additionalDeposit]);
 }
 

@@ -1,8 +1,9 @@
 import type { Hex } from "viem";
 
 import type { Task } from "../protocol/taskId.ts";
-import type { Sending } from "./callChannels.ts";
+import type { Funding, Sending } from "./callChannels.ts";
 import { callEscrow } from "./callEscrow.ts";
+import { requireKnownContract } from "./knownContracts.ts";
 import type { ChainClient } from "./write.ts";
 
 /**
@@ -11,6 +12,7 @@ import type { ChainClient } from "./write.ts";
  * @param client - A viem client with the account of the task's client.
  * @param parameters - The contract and the task, its amount in base units.
  * @returns The hash of the transaction. The task's id is `computeTaskId`'s.
+ * @throws {UnknownContractError} when the escrow is not one that is known, nor named in `trustedContracts`.
  * @throws {ContractRefusedError} when the contract or the token refuses, for example because the deadline is more than 365
  * days away.
  * @throws {NoGasError} when the account cannot pay the gas.
@@ -18,7 +20,9 @@ import type { ChainClient } from "./write.ts";
  * await approveToken(client, { token: task.token, spender: contract, amount: task.amount });
  * const hash = await fundTask(client, { contract, task });
  */
-export async function fundTask(client: ChainClient, parameters: Sending<{ task: Task }>): Promise<Hex> {
+export async function fundTask(client: ChainClient, parameters: Funding<{ task: Task }>): Promise<Hex> {
+  const { contract: address, trustedContracts } = parameters;
+  await requireKnownContract(client, { address, contract: "TaskEscrow", trustedContracts });
   return callEscrow(client, parameters, "fund", [parameters.task]);
 }
 
@@ -55,11 +59,14 @@ export async function fundTaskWithAuthorization(
  * @param client - A viem client with the account of the client of each task.
  * @param parameters - The contract and the tasks.
  * @returns The hash of the transaction.
+ * @throws {UnknownContractError} when the escrow is not one that is known, nor named in `trustedContracts`.
  * @throws {ContractRefusedError} when the contract or a token refuses one of them.
  * @throws {NoGasError} when the account cannot pay the gas.
  * @example
  * const hash = await fundTasks(client, { contract, tasks: [draft, review, release] });
  */
-export async function fundTasks(client: ChainClient, parameters: Sending<{ tasks: readonly Task[] }>): Promise<Hex> {
+export async function fundTasks(client: ChainClient, parameters: Funding<{ tasks: readonly Task[] }>): Promise<Hex> {
+  const { contract: address, trustedContracts } = parameters;
+  await requireKnownContract(client, { address, contract: "TaskEscrow", trustedContracts });
   return callEscrow(client, parameters, "fundBatch", [parameters.tasks]);
 }

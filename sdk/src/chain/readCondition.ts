@@ -5,18 +5,12 @@ import type { Condition } from "../protocol/conditions/condition.ts";
 import { decodeCondition } from "../protocol/conditions/decodeCondition.ts";
 import type { MalformedParametersError, UnknownConditionError } from "../protocol/conditions/errors.ts";
 import { getCode } from "./actions.ts";
-import { isKnownCode, type KnownContract } from "./knownContracts.ts";
+import { conditionContracts } from "./conditionContracts.ts";
+import { isKnownAt } from "./knownContracts.ts";
 import type { TaskProblem } from "./taskProblem.ts";
 import type { ChainClient } from "./write.ts";
 
-const contractNames: { [kind in Condition["kind"]]: KnownContract } = {
-  hashlock: "HashlockCondition",
-  attestation: "AttestationCondition",
-  ticks: "TickCondition",
-  kth: "KthCondition",
-  review: "ReviewCondition",
-};
-const kinds = Object.keys(contractNames) as Condition["kind"][];
+const kinds = Object.keys(conditionContracts) as Condition["kind"][];
 
 /**
  * Reads a condition off its parameters, where its contract and those of its children have code that is known.
@@ -38,7 +32,10 @@ export async function readCondition(
       if (!isSubfenError(error, "unknown-condition")) throw error;
       const { condition } = error as never as UnknownConditionError;
       const code = await getCode(client, { address: condition });
-      const kind = kinds.find((name) => code !== undefined && isKnownCode(code, contractNames[name]));
+      const at = { address: condition, chainId: parameters.chainId };
+      const kind = kinds.find(
+        (name) => code !== undefined && isKnownAt(code, { ...at, contract: conditionContracts[name] }),
+      );
       // Two contracts of one kind in one condition have no use but to confuse.
       if (kind === undefined || contracts[kind] !== undefined) return { code: "condition-unknown", condition };
       contracts[kind] = condition;

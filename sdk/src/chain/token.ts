@@ -5,6 +5,7 @@ import { SubfenError } from "../errors.ts";
 import { type Domain, hashDomain } from "../protocol/domain.ts";
 import { mockDigitalYuanAbi } from "./abis/mockDigitalYuanAbi.ts";
 import { readContract } from "./actions.ts";
+import { requireKnownContract } from "./knownContracts.ts";
 import { type ChainClient, simulateAndWrite } from "./write.ts";
 
 const domainAbi = parseAbi([
@@ -100,23 +101,36 @@ export async function isAuthorizationUsed(
 }
 
 /**
- * Lets a spender, such as the channel contract, take tokens from the sender.
+ * Lets the channel contract or the escrow take tokens from the sender.
  *
  * @param client - A viem client with the owner's account.
- * @param parameters - The token, the spender and the base units.
+ * @param parameters - The token, the spender and the base units; 0 takes the allowance back, whoever the spender is.
  * @returns The hash of the transaction.
+ * @throws {UnknownContractError} when the spender is not one that is known, nor named in `trustedContracts`.
  * @throws {ContractRefusedError} when the token refuses.
  * @throws {NoGasError} when the account cannot pay the gas.
  */
 export async function approveToken(
   client: ChainClient,
-  parameters: { token: Address; spender: Address; amount: bigint; account?: Account | undefined },
+  parameters: {
+    token: Address;
+    spender: Address;
+    amount: bigint;
+    account?: Account | undefined;
+    /** Spenders to use although their code is not known to this package. */
+    trustedContracts?: readonly Address[] | undefined;
+  },
 ): Promise<Hex> {
+  const { spender, amount, trustedContracts } = parameters;
+  if (amount > 0n) {
+    const contract = ["PaymentChannels", "TaskEscrow"] as const;
+    await requireKnownContract(client, { address: spender, contract, trustedContracts });
+  }
   return simulateAndWrite(client, {
     address: parameters.token,
     abi: mockDigitalYuanAbi,
     functionName: "approve",
-    args: [parameters.spender, parameters.amount],
+    args: [spender, amount],
     account: parameters.account,
   });
 }

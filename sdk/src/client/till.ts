@@ -73,7 +73,6 @@ export function createTill(parameters: TillParameters): Till {
   const journal = createJournal(undefined, () => "");
   const budget = { maxDeposit: deposit, committed: 0n };
   const buyer: Buyer = { wallet, budget, transport, journal, tries: 4, recoverFrom: undefined, isInUse: () => false };
-  const isTrusted = new Set(trustedContracts.map((address) => address.toLowerCase()));
   let session: SellerSession | undefined;
 
   async function give(payload: SessionPayload, { challenge }: SessionOffer, { url, signal }: Call): Promise<void> {
@@ -103,7 +102,7 @@ export function createTill(parameters: TillParameters): Till {
       if (!session) throw new TypeError("the price was not asked");
       await wallet.requireSafe(offer.request);
       for (const [contract, address] of Object.entries(contracts) as [KnownContract, Address][]) {
-        if (!isTrusted.has(address.toLowerCase())) await requireKnownContract(client, { address, contract });
+        await requireKnownContract(client, { address, contract, trustedContracts, chainId: offer.request.chainId });
       }
       session.actionCall ??= toActionCall(call.method, call.url);
       const asked = { ...offer, request: { ...offer.request, suggestedDeposit: deposit } };

@@ -1,8 +1,8 @@
 import type { Account, Address, Hex, NonceManager } from "viem";
 
 import { getBlock, getChainId, getTransaction, getTransactionCount } from "../chain/actions.ts";
-import { type Channel, getChannel, getCloseGracePeriod, hasExpectedDomain } from "../chain/channels.ts";
-import { InsufficientTokensError, UnknownContractError, WrongChainError } from "../chain/errors.ts";
+import { type Channel, getChannel } from "../chain/channels.ts";
+import { InsufficientTokensError, WrongChainError } from "../chain/errors.ts";
 import { openChannel, topUpChannel } from "../chain/fundChannel.ts";
 import { requireKnownContract } from "../chain/knownContracts.ts";
 import { approveToken, getTokenBalance, getTokenDomain, isAuthorizationUsed } from "../chain/token.ts";
@@ -23,8 +23,6 @@ import type { Funding, SessionRequest } from "../wire/session.ts";
 
 /** Seconds for which a seller may send an authorization. */
 const authorizationLifetime = 600;
-/** The longest grace period that PaymentChannels allows, in seconds. */
-const maxGracePeriod = 30 * 24 * 3600;
 
 type Authorized = Extract<Funding, { type: "authorization" }>;
 
@@ -63,10 +61,12 @@ export type Wallet = {
   readChannel(contract: Address, channelId: Hex): Promise<Channel>;
 };
 
-/** Makes the wallet of a paying client. `trusted` addresses are used whatever code they have. */
-export function createWallet(account: SigningAccount, client: ChainClient, trusted: readonly Address[]): Wallet {
-  const isTrusted = new Set<string>(trusted.map((address) => address.toLowerCase()));
-  const safe = new Map<string, Promise<void>>();
+/** Makes the wallet of a paying client. `trustedContracts` are used whatever code they have. */
+export function createWallet(
+  account: SigningAccount,
+  client: ChainClient,
+  trustedContracts: readonly Address[],
+): Wallet {
   const domains = new Map<Address, Domain>();
   // A local account sends by itself, a client's account through its wallet.
   const sender = "signTransaction" in account ? (account as unknown as Account) : client.account;
@@ -76,21 +76,8 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     if (chainId !== expected) throw new WrongChainError(chainId, expected);
   }
 
-  async function checkContracts({ escrowContract: contract, currency, chainId }: SessionRequest): Promise<void> {
-    if (!isTrusted.has(contract.toLowerCase())) {
-      await requireKnownContract(client, { address: contract, contract: "PaymentChannels" });
-      // The code is ours, but the values it was deployed with could still lock a deposit for good.
-      const isSound =
-        (await getCloseGracePeriod(client, { contract })) <= maxGracePeriod &&
-        (await hasExpectedDomain(client, { contract, chainId }));
-      if (!isSound) throw new UnknownContractError(contract, "PaymentChannels", false);
-    }
-    await requireToken(currency);
-  }
-
-  async function requireToken(token: Address): Promise<void> {
-    if (isTrusted.has(token.toLowerCase())) return;
-    await requireKnownContract(client, { address: token, contract: "MockDigitalYuan" });
+  async function requireToken(token: Address, chainId: number): Promise<void> {
+    await requireKnownContract(client, { address: token, contract: "MockDigitalYuan", trustedContracts, chainId });
   }
 
   async function domainOf(token: Address, chainId: number): Promise<Domain> {
@@ -115,15 +102,10 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
 
     requireChain,
 
-    async requireSafe(request) {
-      await requireChain(request.chainId);
-      const key = `${request.escrowContract} ${request.currency}`;
-      const check = safe.get(key) ?? checkContracts(request);
-      safe.set(key, check);
-      await check.catch((error: unknown) => {
-        safe.delete(key);
-        throw error;
-      });
+    async requireSafe({ escrowContract: address, currency, chainId }) {
+      await requireChain(chainId);
+      await requireKnownContract(client, { address, contract: "PaymentChannels", trustedContracts, chainId });
+      await requireToken(currency, chainId);
     },
 
     async requireBalance(token, needed) {
@@ -141,7 +123,7 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
 
     async authorizeCharge({ amount: value, currency: token, recipient: to, chainId }, challenge) {
       await requireChain(chainId);
-      await requireToken(token);
+      await requireToken(token, chainId);
       const domain = await domainOf(token, chainId);
       const nonce = chargeAuthorizationNonce(challenge);
       const validBefore = BigInt(Math.floor(Date.parse(challenge.expires ?? "") / 1000));
@@ -155,15 +137,15 @@ export function createWallet(account: SigningAccount, client: ChainClient, trust
     isAuthorizationUsed: (token, nonce) => isAuthorizationUsed(client, { token, authorizer: account.address, nonce }),
 
     async approve({ currency: token, escrowContract: spender }, amount) {
-      const hash = await approveToken(client, { token, spender, amount, account: sender });
+      const hash = await approveToken(client, { token, spender, amount, account: sender, trustedContracts });
       await confirmTransaction(client, { hash });
     },
 
     sendOpening: (contract, terms, deposit, nonce) =>
-      openChannel(client, { contract, terms, deposit, account: withNonce(sender, nonce) }),
+      openChannel(client, { contract, terms, deposit, account: withNonce(sender, nonce), trustedContracts }),
 
     sendTopUp: (contract, terms, additionalDeposit, nonce) =>
-      topUpChannel(client, { contract, terms, additionalDeposit, account: withNonce(sender, nonce) }),
+      topUpChannel(client, { contract, terms, additionalDeposit, account: withNonce(sender, nonce), trustedContracts }),
 
     inTurn: createTurns(),
 

@@ -1,6 +1,8 @@
 import type { Address, Hex } from "viem";
 import { keccak256 } from "viem/utils";
 
+import { conditionContracts } from "../chain/conditionContracts.ts";
+import { getDeployment } from "../chain/getDeployment.ts";
 import { requireKnownContract } from "../chain/knownContracts.ts";
 import type { ChannelRecord, Conditional, ProofResult } from "../ledger/ledger.ts";
 import { hashConditionalVoucher } from "../protocol/conditionalVoucher.ts";
@@ -16,8 +18,8 @@ import { ProblemError, requireStatement, type Seller, toSignatureProblem } from 
 
 /** Which conditional payments a gateway takes, for the offers that allow them. Amounts in base units, times in seconds. */
 export type ConditionalOptions = {
-  /** The condition contracts; their code must be known. */
-  readonly contracts: { readonly [kind in "hashlock" | "attestation" | "kth"]?: Address | undefined };
+  /** The condition contracts, whose code must be known; by default those of the chain's deployment. */
+  readonly contracts?: { readonly [kind in "hashlock" | "attestation" | "kth"]?: Address | undefined } | undefined;
   /** Whose verdicts it works for; none where it takes no attestations. */
   readonly evaluators?: readonly Address[] | undefined;
   /** The most work that is done on one channel before it is proven. */
@@ -30,8 +32,8 @@ export type ConditionalOptions = {
 
 /** How a gateway takes ticks. */
 export type TickOptions = {
-  /** The TickCondition contract; its code must be known. */
-  readonly condition: Address;
+  /** The TickCondition contract, whose code must be known; by default that of the chain's deployment. */
+  readonly condition?: Address | undefined;
   /** The most ticks that the seller may lose, and the most by which one may be ahead; 128 by default. */
   readonly window?: number | undefined;
 };
@@ -60,21 +62,21 @@ export type ConditionsPart = {
 /** @throws {UnknownContractError} when a condition's code is not known. */
 export async function createConditions(
   seller: Seller,
-  options: { conditional: ConditionalOptions | undefined; ticks: TickTerms | undefined },
+  options: {
+    conditional: ConditionalOptions | undefined;
+    ticks: TickTerms | undefined;
+    trustedContracts: readonly Address[] | undefined;
+  },
 ): Promise<ConditionsPart> {
   const { client, ledger, chainId, contract, verifier } = seller;
-  const { conditional, ticks } = options;
-  const contracts = { ...conditional?.contracts, ...(ticks ? { ticks: ticks.condition } : {}) };
+  const { conditional, ticks, trustedContracts } = options;
+  const offered = conditional && (conditional.contracts ?? usualConditions(chainId));
+  const contracts = { ...offered, ...(ticks ? { ticks: ticks.condition } : {}) };
   const evaluators = conditional?.evaluators ?? [];
-  const names = {
-    hashlock: "HashlockCondition",
-    attestation: "AttestationCondition",
-    kth: "KthCondition",
-    ticks: "TickCondition",
-  } as const;
   for (const kind of ["hashlock", "attestation", "kth", "ticks"] as const) {
     const address = contracts[kind];
-    if (address) await requireKnownContract(client, { address, contract: names[kind] });
+    const check = { contract: conditionContracts[kind], trustedContracts, chainId };
+    if (address) await requireKnownContract(client, { ...check, address });
   }
   const isTrusted = (evaluator: Address): boolean =>
     evaluators.some((trusted) => trusted.toLowerCase() === evaluator.toLowerCase());
@@ -98,8 +100,8 @@ export async function createConditions(
 
   return {
     offered: (offer) => ({
-      ...(conditional && offer.conditional
-        ? { conditional: { conditions: conditional.contracts, evaluators, creditLimit: conditional.creditLimit } }
+      ...(offered && offer.conditional
+        ? { conditional: { conditions: offered, evaluators, creditLimit: conditional.creditLimit } }
         : {}),
       ...(ticks ? { ticks } : {}),
     }),
@@ -166,4 +168,10 @@ export async function createConditions(
 
     prove,
   };
+}
+
+/** Reviews are for the escrow alone, and ticks are taken by themselves. */
+function usualConditions(chainId: number): NonNullable<ConditionalOptions["contracts"]> {
+  const { hashlock, attestation, kth } = getDeployment(chainId).conditions;
+  return { hashlock, attestation, kth };
 }

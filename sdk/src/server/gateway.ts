@@ -115,7 +115,8 @@ export type Gateway = {
 };
 
 /**
- * Makes a gateway for one payee, token and channel contract.
+ * Makes a gateway for one payee, token and channel contract, once the code of each contract that it relies on is found to
+ * be known.
  *
  * @param parameters - See each.
  * @returns The gateway.
@@ -126,7 +127,9 @@ export type Gateway = {
  * @throws {ForeignLedgerError} when the ledger belongs to another seller, token, contract or chain.
  * @throws {LedgerBehindChainError} when the chain proves that the ledger has lost something.
  * @throws {LogQueryError} when the node does not answer for the logs of a single block.
- * @throws {UnknownContractError} when the code of a condition that is named is not known.
+ * @throws {UnknownContractError} when the code of a contract is not known, unless `trustedContracts` names it, or when there
+ * is none.
+ * @throws {NoTokenError} when no token is passed and none is recorded for the chain.
  * @throws {InvalidSettlerError} when the settler would look too rarely.
  * @throws {UnsuitableContractError} when the contract's grace period is below 600 s.
  * @throws {TokenDomainError} when single transfers are to be taken and the token cannot be paid by authorizations.

@@ -23,10 +23,15 @@ export type ChargeOptions = {
 export type GatewayParameters = {
   /** A viem client whose account sends openings, settlements and closings: the payee, or for settling its operator. */
   client: ChainClient;
-  /** The PaymentChannels contract. */
-  contract: Address;
-  /** The token that is taken. */
-  token: Address;
+  /** The PaymentChannels contract; by default that of the chain's deployment, see `getDeployment`. */
+  contract?: Address | undefined;
+  /** The token that is taken; by default that of the chain's deployment, where one is recorded. */
+  token?: Address | undefined;
+  /**
+   * Contracts to use although their code is not known to this package, such as a token of another issuer: it must move
+   * what is asked and nothing by itself, see docs/security.md. None by default.
+   */
+  trustedContracts?: readonly Address[] | undefined;
   /** The name of the protection space; the same to all processes of one seller. */
   realm: string;
   /** At least 16 bytes that bind challenges, as bytes or text; the same to all processes of one seller. */

@@ -10,7 +10,7 @@ export type { GatewayEvent } from "./gatewayEvent.ts";
 export type { ChargeOptions, GatewayParameters } from "./gatewayParameters.ts";
 export { paid } from "./hono.ts";
 export { toNodeListener } from "./nodeListener.ts";
-export { UnsuitableContractError } from "./openSeller.ts";
+export { NoTokenError, UnsuitableContractError } from "./openSeller.ts";
 export { TransactionPendingError, TransactionReplacedError } from "./outbox.ts";
 export {
   InvalidPriceError,

@@ -2,6 +2,9 @@ import type { Address } from "viem";
 
 import { getChainId } from "../chain/actions.ts";
 import { getCloseGracePeriod } from "../chain/channels.ts";
+import { getDeployment } from "../chain/getDeployment.ts";
+import { requireKnownContract } from "../chain/knownContracts.ts";
+import { isLocalChain } from "../chain/localChains.ts";
 import { MissingAccountError } from "../chain/write.ts";
 import { SubfenError } from "../errors.ts";
 import type { Ledger, LedgerOwner } from "../ledger/ledger.ts";
@@ -29,6 +32,18 @@ export class UnsuitableContractError extends SubfenError {
   }
 }
 
+/** A gateway was told no token, and none is recorded for its chain. */
+export class NoTokenError extends SubfenError {
+  override readonly name = "NoTokenError";
+
+  constructor(chainId: number) {
+    super(`No token is recorded for chain ${chainId}.`, {
+      code: "no-token",
+      metaMessages: ["Pass `token`: its address depends on who operates it.", "Or give a client of another chain."],
+    });
+  }
+}
+
 /** The ledger that was passed in belongs to another seller. */
 function requireOwnLedger(ledger: Ledger, owner: LedgerOwner): void {
   for (const field of ["chainId", "contract", "token", "payee"] as const) {
@@ -36,8 +51,6 @@ function requireOwnLedger(ledger: Ledger, owner: LedgerOwner): void {
     if (ledger.owner && found !== wanted) throw new ForeignLedgerError(field, String(found), String(wanted));
   }
 }
-
-const localChains = [1337, 31337];
 
 /** A seller that is ready to sell. */
 export type OpenSeller = {
@@ -61,13 +74,19 @@ export type OpenSeller = {
  * @throws As {@link createGateway}.
  */
 export async function openSeller(parameters: GatewayParameters & { now: () => number }): Promise<OpenSeller> {
-  const { client, contract, token, fromBlock, maxFeePerGas } = parameters;
+  const { client, fromBlock, maxFeePerGas, trustedContracts } = parameters;
   const { now, minDeposit = 100_000n, transactionTimeout = 60_000, replaceAfter = 45_000 } = parameters;
   if (!client.account) throw new MissingAccountError("createGateway");
   const chainId = await getChainId(client);
+  const deployment = getDeployment(chainId);
+  const { contract = deployment.paymentChannels, token = deployment.token } = parameters;
+  if (token === undefined) throw new NoTokenError(chainId);
+  const check = { trustedContracts, chainId };
+  await requireKnownContract(client, { ...check, address: contract, contract: "PaymentChannels" });
+  await requireKnownContract(client, { ...check, address: token, contract: "MockDigitalYuan" });
   const gracePeriod = await getCloseGracePeriod(client, { contract });
   if (gracePeriod < 600) throw new UnsuitableContractError(contract, gracePeriod);
-  const isLocal = localChains.includes(chainId);
+  const isLocal = isLocalChain(chainId);
   const confirmations = parameters.confirmations ?? (isLocal ? 1 : 2);
   const payee = parameters.payee ?? client.account.address;
   const verifier = await createVoucherVerifier({ contract, chainId });

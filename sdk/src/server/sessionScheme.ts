@@ -1,6 +1,7 @@
 import { isAddressEqual } from "viem/utils";
 
 import { type BoundedSet, boundedSet } from "../boundedSet.ts";
+import { getDeployment } from "../chain/getDeployment.ts";
 import { endingOf } from "../ledger/decideHold.ts";
 import type { ProofResult } from "../ledger/ledger.ts";
 import type { SigningAccount } from "../protocol/typedMessage.ts";
@@ -67,9 +68,12 @@ export async function createSessionScheme(
   const signer = account ? await createReceiptSigner({ contract, chainId, account }) : undefined;
   const receipts = createReceipts(seller, signer);
   const signal = createChannelSignal();
-  const tickOptions = parameters.ticks && { ...parameters.ticks, window: parameters.ticks.window ?? 128 };
-  const { conditional } = parameters;
-  const conditions = await createConditions(seller, { conditional, ticks: tickOptions });
+  const tickOptions = parameters.ticks && {
+    condition: parameters.ticks.condition ?? getDeployment(chainId).conditions.ticks,
+    window: parameters.ticks.window ?? 128,
+  };
+  const { conditional, trustedContracts } = parameters;
+  const conditions = await createConditions(seller, { conditional, ticks: tickOptions, trustedContracts });
   const ticks = tickOptions && (await createTickAccounts(seller, { ...tickOptions, recheckAfter, channels, report }));
   const closing = createClosing(seller, parameters.drainTimeout ?? 30_000, ticks);
   const waits = { minVoucherDelta, maxKeptAnswer, workTimeout, workload, paymentTimeout };

@@ -14,7 +14,6 @@ import { privateKeyToAccount } from "viem/accounts";
 
 import {
   computeChannelId,
-  isKnownCode,
   openAuthorizationNonce,
   parseYuan,
   paymentChannelsAbi,
@@ -218,21 +217,6 @@ describe("subfenActions", () => {
       await lagging.confirmTransaction({ hash });
     }
     expect(await world.token.contract.allowance(terms.payer, contract)).to.equal(3n);
-  });
-
-  describe("known contracts", () => {
-    it("knows its contracts whatever they were deployed with, and nothing else", async () => {
-      const other = await world.ethers.deployContract("PaymentChannels", [3600]);
-      const code = async (address: string) =>
-        (await world.payerClient.getCode({ address: address as Address })) ?? "0x";
-      expect(isKnownCode(await code(await other.getAddress()), "PaymentChannels")).to.equal(true);
-      expect(isKnownCode(await code(contract), "PaymentChannels")).to.equal(true);
-      expect(isKnownCode(await code(terms.token), "MockDigitalYuan")).to.equal(true);
-      expect(isKnownCode(await code(terms.token), "PaymentChannels")).to.equal(false);
-      expect(isKnownCode("0x", "PaymentChannels")).to.equal(false);
-      const longer: Hex = `${await code(contract)}00`;
-      expect(isKnownCode(longer, "PaymentChannels")).to.equal(false);
-    });
   });
 
   describe("getTokenDomain", () => {

@@ -117,21 +117,29 @@ describe("actions for tasks", () => {
     const task = await fund("refused");
     const before = await thirdSdk.getTransactionCount({ address: third.address });
     const claim = { contract, task, parameters: lock.parameters, evidence: "0x" as Hex };
-    const cases: [Promise<unknown>, string, unknown[]][] = [
-      [thirdSdk.fundTask({ contract, task }), "NotClient", [third.address, task.client]],
-      [payerSdk.fundTask({ contract, task }), "TaskAlreadyExists", [idOf(task)]],
-      [thirdSdk.claimTask(claim), "ReleaseNotIncreasing", [0n, 0n]],
+    const cases: [() => Promise<unknown>, string, unknown[]][] = [
+      [() => thirdSdk.fundTask({ contract, task }), "NotClient", [third.address, task.client]],
+      [() => payerSdk.fundTask({ contract, task }), "TaskAlreadyExists", [idOf(task)]],
+      [() => thirdSdk.claimTask(claim), "ReleaseNotIncreasing", [0n, 0n]],
       [
-        thirdSdk.claimTask({ ...claim, parameters: "0x" }),
+        () => thirdSdk.claimTask({ ...claim, parameters: "0x" }),
         "ParametersMismatch",
         ["0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470", lock.parametersHash],
       ],
-      [payerSdk.releaseTask({ contract, task, cumulativeAmount: 1001n }), "AmountExceedsFunded", [1001n, 1000n]],
-      [sellerSdk.releaseTask({ contract, task, cumulativeAmount: 1n }), "NotClient", [seller.address, task.client]],
-      [sellerSdk.refundTask({ contract, task: stage.taskOf("none") }), "TaskNotFound", [idOf(stage.taskOf("none"))]],
+      [() => payerSdk.releaseTask({ contract, task, cumulativeAmount: 1001n }), "AmountExceedsFunded", [1001n, 1000n]],
+      [
+        () => sellerSdk.releaseTask({ contract, task, cumulativeAmount: 1n }),
+        "NotClient",
+        [seller.address, task.client],
+      ],
+      [
+        () => sellerSdk.refundTask({ contract, task: stage.taskOf("none") }),
+        "TaskNotFound",
+        [idOf(stage.taskOf("none"))],
+      ],
     ];
-    for (const [promise, errorName, args] of cases) {
-      const error = await rejection(promise);
+    for (const [send, errorName, args] of cases) {
+      const error = await rejection(send());
       expect([error.code, error.errorName, error.args]).to.deep.equal(["contract-refused", errorName, args]);
     }
     expect(await thirdSdk.getTransactionCount({ address: third.address })).to.equal(before);

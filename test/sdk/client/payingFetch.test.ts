@@ -312,10 +312,11 @@ describe("payingFetch", () => {
       await token.mint(shop.world.payer.address, parseYuan("1"));
       const { world } = shop;
       await shop.close();
-      shop = await openShop({ world, gateway: { token: address } });
+      const gateway = { token: address, trustedContracts: [address] };
+      shop = await openShop({ world, gateway });
       expect((await rejection(shop.post("x"))).code).to.equal("unknown-contract");
       await shop.close();
-      shop = await openShop({ world, gateway: { token: address }, client: { trustedContracts: [address] } });
+      shop = await openShop({ world, gateway, client: { trustedContracts: [address] } });
       // This token tells its domain as ERC-5267 does.
       expect((await shop.post("x")).status).to.equal(200);
       expect(await token.balanceOf(world.channels.address)).to.equal(parseYuan("1"));
