@@ -15,7 +15,7 @@ const help = `Deploys the contracts to the same addresses on every chain. What i
   --folder <path>         where the networks' folders are (deployments; cache/deployments for a node of one's own)
   --dry-run               sends nothing: prints addresses and costs
 
-Variables, from the environment or from Hardhat's keystore (npx hardhat keystore set <name>):
+Variables, from the environment or from Hardhat's keystore (npm run hardhat -- keystore set <name>):
 
   SUBFEN_DEPLOYER_KEY            the private key of the account that deploys; local and anvil do without
 ${Object.entries(networks)

@@ -1,10 +1,19 @@
+import { join } from "node:path";
+
 import { config, network } from "hardhat";
 import type { Address, Hex } from "viem";
 import { createPublicClient, custom } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { getAddress } from "viem/utils";
 
-import { chainIdVariable, keyVariable, type KnownNetwork, networks, toChainId, usesAccountsOfNode } from "./networks.ts";
+import {
+  chainIdVariable,
+  keyVariable,
+  type KnownNetwork,
+  networks,
+  toChainId,
+  usesAccountsOfNode,
+} from "./networks.ts";
 import { Refusal } from "./refusal.ts";
 import { keepSecret } from "./secrets.ts";
 
@@ -39,7 +48,23 @@ export async function openNetwork(name: string) {
   }
   const deployer = account ?? (await firstAccount(provider, origin));
   const isThrowAway = [31337, 1337].includes(chainId) || (await isDevelopmentNode(provider));
-  return { name: name === "custom" ? `chain-${chainId}` : name, known, provider, client, chainId, deployer, isThrowAway };
+  return {
+    name: name === "custom" ? `chain-${chainId}` : name,
+    known,
+    provider,
+    client,
+    chainId,
+    deployer,
+    isThrowAway,
+  };
+}
+
+/** @returns Where what stands on a network is recorded: that of a chain that will be thrown away is this machine's business. */
+export function folderOf(
+  { name, isThrowAway }: Opened,
+  folder = isThrowAway ? "cache/deployments" : "deployments",
+): string {
+  return join(folder, name);
 }
 
 type Provider = Awaited<ReturnType<typeof network.create>>["provider"];
@@ -56,7 +81,7 @@ async function read(variable: string, value: { get(): Promise<string> }, what: s
   if (text.trim() !== "") return text;
   throw new Refusal(
     `${variable} is not set, or blank. Give it ${what}: in the environment, ` +
-      `or by \`npx hardhat keystore set ${variable}\`.`,
+      `or by \`npm run hardhat -- keystore set ${variable}\`.`,
   );
 }
 

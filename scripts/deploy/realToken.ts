@@ -24,7 +24,9 @@ export async function requireToken(opened: Opened, text: string): Promise<{ toke
   const { client, name } = opened;
   const token = getAddress(text);
   if ((await client.getCode({ address: token })) === undefined) {
-    throw new Refusal(`There is no contract at the token's address ${token} on ${name}. Check the address and the network.`);
+    throw new Refusal(
+      `There is no contract at the token's address ${token} on ${name}. Check the address and the network.`,
+    );
   }
   const decimals = await client.readContract({ address: token, abi, functionName: "decimals" }).catch(() => {
     throw new Refusal(`The contract at ${token} does not tell its decimals, so it is no token that can be used.`);

@@ -1,5 +1,4 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 
 import { type Address, zeroAddress } from "viem";
 import { formatEther, keccak256 } from "viem/utils";
@@ -8,7 +7,7 @@ import { type Built, describeCompiler, profile, readBuild, unknownToSdk } from "
 import { createFactory, hasFactory } from "./factory.ts";
 import { exempt } from "./exempt.ts";
 import { ignite, readSent } from "./ignite.ts";
-import { type Opened, openNetwork } from "./openNetwork.ts";
+import { folderOf, type Opened, openNetwork } from "./openNetwork.ts";
 import { factory, salt } from "./plan.ts";
 import { requireToken } from "./realToken.ts";
 import { type Deployment, readRecord, type RecordedContract, writeRecord } from "./record.ts";
@@ -41,8 +40,7 @@ type Say = (line: string) => void;
 export async function run(request: Request, say: Say): Promise<void> {
   const opened = await openNetwork(request.network);
   const { name, chainId, deployer, isThrowAway } = opened;
-  // What stands on a chain that will be thrown away is nobody's business but this machine's.
-  const folder = join(request.folder ?? (isThrowAway ? "cache/deployments" : "deployments"), name);
+  const folder = folderOf(opened, request.folder);
   say(`Network ${name}: chain ${chainId}${isThrowAway ? ", thrown away some day" : ""}. Account ${deployer}.`);
 
   const record = await readCurrent(opened, folder);
