@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { HardhatArtifactResolver, errorDeploymentResultToExceptionMessage } from "@nomicfoundation/hardhat-ignition/helpers";
+import {
+  HardhatArtifactResolver,
+  errorDeploymentResultToExceptionMessage,
+} from "@nomicfoundation/hardhat-ignition/helpers";
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 import { deploy, type DeployConfig, DeploymentResultType, status, wipe } from "@nomicfoundation/ignition-core";
 import { artifacts } from "hardhat";

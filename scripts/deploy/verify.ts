@@ -18,7 +18,9 @@ export async function verify(built: readonly Built[], say: (line: string) => voi
     try {
       await verifyContract({ address, constructorArgs, contract: `${source}:${name}`, provider: "etherscan" }, hre);
     } catch (error) {
-      say(`The explorer did not take the sources of ${name}: ${(error as Error).message}\nRun this again to try again.`);
+      say(
+        `The explorer did not take the sources of ${name}: ${(error as Error).message}\nRun this again to try again.`,
+      );
     }
   }
 }
