@@ -15,7 +15,7 @@ import { createReviewModel, createTaskModel } from "./taskModel.ts";
 /** Few steps in every test run; `npm run test:deep` names seeds, and each gets 10,000. */
 const seeds = process.env.SUBFEN_SEEDS?.split(",").map(Number) ?? [13];
 const isDeep = process.env.SUBFEN_SEEDS !== undefined;
-const steps = isDeep ? 10_000 : 1_000;
+const steps = isDeep ? 10_000 : 1_500;
 const gracePeriod = 900;
 const chainId = 31337n;
 
