@@ -2,6 +2,7 @@ import { config, network } from "hardhat";
 import type { Address, Hex } from "viem";
 import { createPublicClient, custom } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
+import { getAddress } from "viem/utils";
 
 import { chainIdVariable, keyVariable, type KnownNetwork, networks, toChainId, usesAccountsOfNode } from "./networks.ts";
 import { Refusal } from "./refusal.ts";
@@ -82,7 +83,7 @@ async function readAccount(name: string): Promise<Address> {
 
 async function firstAccount(provider: Provider, origin: string): Promise<Address> {
   const [first] = (await provider.request({ method: "eth_accounts" })) as Address[];
-  if (first !== undefined) return first;
+  if (first !== undefined) return getAddress(first);
   throw new Refusal(`The node at ${origin} lends no account. Set ${keyVariable} to the private key of one.`);
 }
 

@@ -1,17 +1,19 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 
+import { type Address, zeroAddress } from "viem";
 import { formatEther, keccak256 } from "viem/utils";
-import type { Address } from "viem";
 
 import { type Built, describeCompiler, profile, readBuild, unknownToSdk } from "./build.ts";
 import { createFactory, hasFactory } from "./factory.ts";
+import { exempt } from "./exempt.ts";
 import { ignite, readSent } from "./ignite.ts";
 import { type Opened, openNetwork } from "./openNetwork.ts";
 import { factory, salt } from "./plan.ts";
 import { requireToken } from "./realToken.ts";
 import { type Deployment, readRecord, type RecordedContract, writeRecord } from "./record.ts";
 import { Refusal } from "./refusal.ts";
+import { settleAccount } from "./settleAccount.ts";
 import { compareRecord, findCreation, requireBalance, type Surveyed, survey } from "./survey.ts";
 import { verify } from "./verify.ts";
 
@@ -51,7 +53,7 @@ export async function run(request: Request, say: Say): Promise<void> {
   };
   const built = await readBuild(choices, { withToken: real === undefined });
   requireOwnCode(unknownToSdk(built), isThrowAway, say);
-  const surveyed = await survey(opened, built);
+  let surveyed = await survey(opened, built);
   const missing = surveyed.filter(({ onChain }) => onChain === undefined);
   const isFactoryThere = await hasFactory(opened);
   show(surveyed, say);
@@ -62,18 +64,21 @@ export async function run(request: Request, say: Say): Promise<void> {
   if (request.isDryRun) return say("Nothing was sent: this was a dry run.");
 
   if (missing.length > 0) {
+    await settleAccount(opened, say);
     if (!isFactoryThere) await createFactory(opened);
+    surveyed = await survey(opened, built);
     say(`Deploying ${count(missing.length)}.`);
   }
   await ignite(opened, folder, surveyed, choices);
   const contracts = await describe(opened, folder, built, record);
-  const token = real ?? contracts.MockDigitalYuan?.address;
-  if (token === undefined) throw new Error("no token is known");
+  const addressAt = (contract: string) => contracts[contract]?.address ?? zeroAddress;
+  const token = real ?? addressAt("MockDigitalYuan");
   const compiler = describeCompiler();
   const isNew = writeRecord(folder, { network: name, chainId, factory, salt, compiler, token, contracts });
   say(isNew ? `Written to ${folder}.` : `Nothing to do: ${folder} says it all.`);
-  if (!isThrowAway) await verify(opened, built, say);
-  sayWhatNext({ chainId, token, channels: contracts.PaymentChannels?.address, folder }, say);
+  if (real === undefined) await exempt(opened, token, [addressAt("PaymentChannels"), addressAt("TaskEscrow")], say);
+  if (!isThrowAway) await verify(built, say);
+  sayWhatNext({ chainId, token, channels: addressAt("PaymentChannels") }, say);
 }
 
 /** Reads what is recorded of the chain as it is now: that of a chain begun anew is thrown away, or refused. */
@@ -158,7 +163,7 @@ async function describe(opened: Opened, folder: string, built: readonly Built[],
 
 const count = (contracts: number): string => (contracts === 1 ? "1 contract" : `${contracts} contracts`);
 
-function sayWhatNext(at: { chainId: number; token: Address; channels: Address | undefined; folder: string }, say: Say) {
+function sayWhatNext(at: { chainId: number; token: Address; channels: Address }, say: Say) {
   say("");
   say(`Next, on chain ${at.chainId}:`);
   say(`  seller  createGateway({ token: "${at.token}", contract: "${at.channels}", ... })`);

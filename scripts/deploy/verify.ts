@@ -1,7 +1,24 @@
-import type { Built } from "./build.ts";
-import type { Opened } from "./openNetwork.ts";
+import { verifyContract } from "@nomicfoundation/hardhat-verify/verify";
+import hre from "hardhat";
 
-/** Shows the sources to the explorer of the chain, where its key is known. What it answers does not undo the deployment. */
-export async function verify(_opened: Opened, built: readonly Built[], say: (line: string) => void): Promise<void> {
-  say(`Not verified: ${built.length} contracts.`);
+import type { Built } from "./build.ts";
+import { keepSecret } from "./secrets.ts";
+
+/**
+ * Shows the sources to the chain's explorer, where the key to it is known. Whatever comes of it, the contracts stand.
+ *
+ * @param built - What was deployed.
+ * @param say - Prints a line.
+ */
+export async function verify(built: readonly Built[], say: (line: string) => void): Promise<void> {
+  const key = await hre.config.verify.etherscan.apiKey.get().catch(() => "");
+  if (key.trim() === "") return say("Sources not shown to the explorer: ETHERSCAN_API_KEY is not set.");
+  keepSecret(key);
+  for (const { name, source, address, arguments: constructorArgs } of built) {
+    try {
+      await verifyContract({ address, constructorArgs, contract: `${source}:${name}`, provider: "etherscan" }, hre);
+    } catch (error) {
+      say(`The explorer did not take the sources of ${name}: ${(error as Error).message}\nRun this again to try again.`);
+    }
+  }
 }

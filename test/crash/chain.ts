@@ -1,23 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 import { privateKeyToAccount } from "viem/accounts";
 
 import { parseYuan } from "../../sdk/src/index.ts";
+import { anvilPath } from "../fixtures/anvil.ts";
 import { setUpChain } from "../fixtures/setUpChain.ts";
 import { payerKey, sellerKey } from "../server/helpers.ts";
 import { freePort, pause, type Process, startProcess } from "./processes.ts";
-
-const require = createRequire(import.meta.url);
-
-/** The program itself: a script around it would be killed in its place. */
-function anvilPath(): string {
-  const architecture = process.arch === "x64" ? "amd64" : process.arch;
-  const name = `@foundry-rs/anvil-${process.platform}-${architecture}/package.json`;
-  const fromAnvil = createRequire(require.resolve("@foundry-rs/anvil/package.json"));
-  return join(dirname(fromAnvil.resolve(name)), "bin", process.platform === "win32" ? "anvil.exe" : "anvil");
-}
 
 /** A chain in a process of its own, with the contracts, a payer with money and a seller with gas. */
 export type Chain = Awaited<ReturnType<typeof startChain>>;

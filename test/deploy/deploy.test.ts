@@ -1,0 +1,189 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect } from "chai";
+import { type Address, type Hex, keccak256, parseAbiItem } from "viem";
+
+import { mockDigitalYuanAbi, paymentChannelsAbi } from "../../sdk/src/index.ts";
+import { contracts, factory } from "../../scripts/deploy/plan.ts";
+import {
+  addressesOf,
+  deployer,
+  key,
+  makeFolder,
+  type Node,
+  readDeployment,
+  removeFolder,
+  type Run,
+  runDeploy,
+  startAnvil,
+  startHardhatNode,
+} from "./deployment.ts";
+
+const created = parseAbiItem("event ContractCreation(address indexed newContract, bytes32 indexed salt)");
+
+/** Every file below a folder, with what would change if it were written again. */
+function filesBelow(folder: string): Record<string, string> {
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  return Object.fromEntries(names.map((name) => [name, `${statSync(join(folder, name)).mtimeMs}`]));
+}
+
+describe("npm run deploy", () => {
+  const folder = makeFolder();
+  const committed = filesBelow("deployments");
+  const sepoliaFolder = join(folder, "cache/deployments/sepolia");
+  let sepolia: Node;
+  let base: Node;
+  let local: Node;
+  let runs: Run[];
+
+  const toSepolia = (...args: string[]) =>
+    runDeploy(folder, ["--network", "sepolia", ...args], {
+      SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc,
+      SUBFEN_DEPLOYER_KEY: key,
+    });
+  const toLocal = (...args: string[]) =>
+    runDeploy(folder, ["--network", "local", ...args], { SUBFEN_LOCAL_RPC_URL: local.rpc });
+
+  before(async () => {
+    [sepolia, base, local] = await Promise.all([startAnvil(11155111), startAnvil(84532), startHardhatNode()]);
+    const toBase = { SUBFEN_BASE_SEPOLIA_RPC_URL: base.rpc, SUBFEN_DEPLOYER_KEY: key.slice(2) };
+    runs = await Promise.all([toSepolia(), runDeploy(folder, ["--network", "base-sepolia"], toBase), toLocal()]);
+  });
+
+  after(async () => {
+    await Promise.all([sepolia, base, local].map((node) => node.process.kill()));
+    removeFolder(folder);
+  });
+
+  it("deploys everything to the same addresses on chains of different ids", async () => {
+    for (const { code, output } of runs) expect(code, output).to.equal(0);
+    const [one, two, three] = ["sepolia", "base-sepolia", "local"].map((network) => readDeployment(folder, network));
+    expect(Object.keys(one!.contracts)).to.have.members(contracts.map(({ name }) => name));
+    expect(addressesOf(two!)).to.deep.equal(addressesOf(one!));
+    // The account of Hardhat's node is another operator, so that its token is another contract.
+    expect({ ...addressesOf(three!), MockDigitalYuan: "" }).to.deep.equal({ ...addressesOf(one!), MockDigitalYuan: "" });
+    expect(three!.contracts.MockDigitalYuan!.address).to.not.equal(one!.contracts.MockDigitalYuan!.address);
+    expect([one!.chainId, two!.chainId, three!.chainId]).to.deep.equal([11155111, 84532, 31337]);
+  });
+
+  it("records each contract as the chain has it", async () => {
+    const { client } = sepolia;
+    const deployment = readDeployment(folder, "sepolia");
+    for (const [name, contract] of Object.entries(deployment.contracts)) {
+      expect(keccak256((await client.getCode({ address: contract.address })) as Hex), name).to.equal(contract.codeHash);
+      const receipt = await client.getTransactionReceipt({ hash: contract.transactionHash as Hex });
+      expect(Number(receipt.blockNumber), name).to.equal(contract.blockNumber);
+      const ofContract = { address: factory, event: created, args: { newContract: contract.address } } as const;
+      const logs = await client.getLogs({ ...ofContract, fromBlock: 0n });
+      expect(logs.map(({ transactionHash }) => transactionHash)).to.deep.equal([contract.transactionHash]);
+    }
+    expect(deployment.contracts.PaymentChannels!.arguments).to.deep.equal([900]);
+    expect(deployment.contracts.MockDigitalYuan!.arguments).to.deep.equal([deployer]);
+    expect(deployment.token).to.equal(deployment.contracts.MockDigitalYuan!.address);
+    const recorded = JSON.parse(readFileSync(join(sepoliaFolder, "deployed_addresses.json"), "utf8")) as object;
+    expect(Object.values(recorded)).to.have.members(Object.values(addressesOf(deployment)));
+    const { abi } = JSON.parse(readFileSync(join(sepoliaFolder, "artifacts/Token#MockDigitalYuan.json"), "utf8")) as {
+      abi: unknown;
+    };
+    expect(abi).to.deep.equal(mockDigitalYuanAbi);
+  });
+
+  it("frees the channels and the escrow from the limits of wallets", async () => {
+    const { token, contracts: recorded } = readDeployment(folder, "sepolia");
+    const isExempt = (holder: Address) =>
+      sepolia.client.readContract({ address: token, abi: mockDigitalYuanAbi, functionName: "isExempt", args: [holder] });
+    expect(await isExempt(recorded.PaymentChannels!.address)).to.equal(true);
+    expect(await isExempt(recorded.TaskEscrow!.address)).to.equal(true);
+    expect(await isExempt(recorded.TickCondition!.address)).to.equal(false);
+  });
+
+  it("does nothing the second time", async () => {
+    for (const [again, node, network] of [
+      [toSepolia, sepolia, "sepolia"],
+      [toLocal, local, "local"],
+    ] as const) {
+      const before = filesBelow(join(folder, "cache/deployments", network));
+      const block = await node.client.getBlockNumber();
+      const { code, output } = await again();
+      expect(code, output).to.equal(0);
+      expect(output).to.contain("Nothing to do").and.not.contain("to be deployed");
+      expect(await node.client.getBlockNumber()).to.equal(block);
+      expect(filesBelow(join(folder, "cache/deployments", network))).to.deep.equal(before);
+    }
+  });
+
+  it("never writes into the committed folder for a throw-away chain, whatever its id", () => {
+    expect(filesBelow("deployments")).to.deep.equal(committed);
+    expect(existsSync(join(folder, "deployments"))).to.equal(false);
+    expect(readdirSync(join(folder, "cache/deployments"))).to.have.members(["base-sepolia", "local", "sepolia"]);
+  });
+
+  it("takes what somebody else has deployed, and records where it was created", async () => {
+    const elsewhere = makeFolder();
+    const block = await base.client.getBlockNumber();
+    await base.client.mine({ blocks: 3 });
+    const env = { SUBFEN_BASE_SEPOLIA_RPC_URL: base.rpc, SUBFEN_DEPLOYER_KEY: key };
+    const { code, output } = await runDeploy(elsewhere, ["--network", "base-sepolia"], env);
+    expect(code, output).to.equal(0);
+    expect(await base.client.getBlockNumber()).to.equal(block + 3n);
+    const [ours, theirs] = [readDeployment(elsewhere, "base-sepolia"), readDeployment(folder, "base-sepolia")];
+    for (const [name, { transactionHash: _, ...contract }] of Object.entries(theirs.contracts)) {
+      expect(ours.contracts[name], name).to.deep.equal(contract);
+    }
+    expect(existsSync(join(elsewhere, "cache/deployments/base-sepolia/artifacts/Channels#PaymentChannels.json"))).to.equal(
+      true,
+    );
+    removeFolder(elsewhere);
+  });
+
+  it("leaves the others where they are when one contract changes", async () => {
+    const before = readDeployment(folder, "sepolia");
+    const dry = await toSepolia("--grace-period", "1200", "--dry-run");
+    expect(dry.output).to.match(/PaymentChannels +0x\w+ +to be deployed/).and.contain("Nothing was sent");
+    expect(readDeployment(folder, "sepolia")).to.deep.equal(before);
+
+    const { code, output } = await toSepolia("--grace-period", "1200");
+    expect(code, output).to.equal(0);
+    const { contracts: after } = readDeployment(folder, "sepolia");
+    const { PaymentChannels: changed, ...others } = after;
+    const { PaymentChannels: old, ...same } = before.contracts;
+    expect(others).to.deep.equal(same);
+    expect(changed!.address).to.not.equal(old!.address);
+    expect(changed!.arguments).to.deep.equal([1200]);
+    const contract = { address: changed!.address, abi: paymentChannelsAbi } as const;
+    expect(await sepolia.client.readContract({ ...contract, functionName: "CLOSE_GRACE_PERIOD" })).to.equal(1200);
+    expect(await sepolia.client.getCode({ address: old!.address })).to.not.equal(undefined);
+    // What was chosen once holds until something else is asked for.
+    expect((await toSepolia()).output).to.contain("Nothing to do");
+  });
+
+  it("refuses a foreign contract at an address, recorded or not", async () => {
+    const { address } = readDeployment(folder, "sepolia").contracts.TickCondition!;
+    const code = (await sepolia.client.getCode({ address })) as Hex;
+    await sepolia.client.setCode({ address, bytecode: "0x600160015500" });
+    const recorded = await toSepolia();
+    expect(recorded.code).to.equal(1);
+    expect(recorded.output).to.contain(`At ${address}, where TickCondition was recorded, stands a foreign contract`);
+    expect(recorded.output).to.contain("Start that chain anew, or reach another node.");
+    const elsewhere = makeFolder();
+    const env = { SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc, SUBFEN_DEPLOYER_KEY: key };
+    const planned = await runDeploy(elsewhere, ["--network", "sepolia"], env);
+    expect(planned.code).to.equal(1);
+    expect(planned.output).to.contain(`At ${address}, where TickCondition belongs, stands a foreign contract`);
+    expect(existsSync(join(elsewhere, "cache"))).to.equal(false);
+    removeFolder(elsewhere);
+    await sepolia.client.setCode({ address, bytecode: code });
+  });
+
+  it("begins anew on a throw-away chain that was begun anew", async () => {
+    const before = readDeployment(folder, "local");
+    await local.process.kill();
+    local = await startHardhatNode();
+    const { code, output } = await toLocal();
+    expect(code, output).to.equal(0);
+    expect(addressesOf(readDeployment(folder, "local"))).to.deep.equal(addressesOf(before));
+    const { PaymentChannels } = readDeployment(folder, "local").contracts;
+    expect(await local.client.getCode({ address: PaymentChannels!.address })).to.not.equal(undefined);
+  });
+});
