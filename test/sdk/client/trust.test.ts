@@ -94,7 +94,11 @@ describe("what buyers trust", () => {
     () => [Address, NonNullable<Parameters<typeof openShop>[0]>],
   ][] = [
     ["payingFetch: the token of a channel", channelFetch, () => [token, { gateway: { token } }]],
-    ["payingFetch: the token of a transfer", channelFetch, () => [token, { gateway: { token, charge: {} } }]],
+    [
+      "payingFetch: the token of a transfer",
+      channelFetch,
+      () => [token, { gateway: { token, charge: { minAmount: 1n } } }],
+    ],
     ["subfen/mppx: the token of a channel", mppxFetch, () => [token, { gateway: { token } }]],
     ["tickFetch: the condition of ticks", ticking, () => [condition, { gateway: { ticks: { condition } } }]],
     [
@@ -121,7 +125,7 @@ describe("what buyers trust", () => {
       expect(signed).to.deep.equal([]);
       const response = await make({ trustedContracts: [address] })(`${shop.url}/hello`, init);
       expect([response.status, await response.text()]).to.deep.equal([200, "hello x"]);
-      expect(signed).not.to.deep.equal([]);
+      expect(signed[0]).to.equal(name.includes("transfer") ? "TransferWithAuthorization" : "ReceiveWithAuthorization");
     });
   }
 
