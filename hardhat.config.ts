@@ -6,6 +6,7 @@ import { configVariable, defineConfig } from "hardhat/config";
 import { salt } from "./scripts/deploy/plan.ts";
 import {
   chainIdVariable,
+  explorerVariable,
   keyVariable,
   type KnownNetwork,
   networks,
@@ -41,6 +42,12 @@ function reached([name, known]: [string, KnownNetwork]) {
   return [name, network] as const;
 }
 
+function explorers() {
+  const [chainId, url] = [toChainId(process.env[chainIdVariable]), process.env[explorerVariable]];
+  if (chainId === undefined || !url) return {};
+  return { [chainId]: { name: "custom", blockExplorers: { etherscan: { url, apiUrl: `${url}/api` } } } };
+}
+
 const build = process.env.SUBFEN_BUILD;
 
 export default defineConfig({
@@ -63,6 +70,7 @@ export default defineConfig({
     ...Object.fromEntries(Object.entries(networks).map(reached)),
   },
   ignition: { strategyConfig: { create2: { salt } } },
+  chainDescriptors: explorers(),
   verify: { etherscan: { apiKey: configVariable("ETHERSCAN_API_KEY") } },
   test: {
     mocha: { timeout: 60_000 },

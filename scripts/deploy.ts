@@ -22,6 +22,7 @@ ${Object.entries(networks)
   .map(([name, { urlVariable }]) => `  ${urlVariable.padEnd(30)} the URL of the node of ${name}\n`)
   .join("")}  SUBFEN_CHAIN_ID                the chain of custom, from the environment
   SUBFEN_TOKEN                   the same as --token, from the environment
+  SUBFEN_EXPLORER_URL            an explorer of custom with Etherscan's interface, from the environment
   ETHERSCAN_API_KEY              shows the sources to the chain's explorer
 `;
 
@@ -67,11 +68,17 @@ async function main(): Promise<void> {
   );
 }
 
+/** What Hardhat and viem have to say is told in their words; a stack trace is for what nobody has foreseen. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof Refusal || /^(HardhatError|ProviderError)$/.test(error.name)) return error.message;
+  if ("shortMessage" in error) return String(error.shortMessage);
+  return error.stack ?? error.message;
+}
+
 try {
   await main();
 } catch (error) {
-  const isForeseen = error instanceof Refusal;
-  const text = isForeseen ? error.message : String((error as Error).stack ?? error);
-  console.error(redact(text));
+  console.error(redact(explain(error)));
   process.exitCode = 1;
 }

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { HardhatArtifactResolver, errorDeploymentResultToExceptionMessage } from "@nomicfoundation/hardhat-ignition/helpers";
+import {
+  HardhatArtifactResolver,
+  errorDeploymentResultToExceptionMessage,
+} from "@nomicfoundation/hardhat-ignition/helpers";
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 import { deploy, type DeployConfig, DeploymentResultType, status, wipe } from "@nomicfoundation/ignition-core";
 import { artifacts } from "hardhat";
@@ -39,7 +42,7 @@ export async function ignite(
   if (open.length === 0) return;
   const begun = readSent(folder);
   const steps = open.map((contract) => {
-    // One that is under way is Ignition's to finish, though its transaction may be mined by now.
+    // What is under way is Ignition's to finish, though its transaction may be mined by now.
     const isFound = contract.onChain !== undefined && !begun.has(stepOf(contract));
     return { name: contract.name, ...(isFound ? { adopt: contract.address } : {}) };
   });
@@ -89,20 +92,21 @@ async function forgetUnusable(opened: Opened, folder: string, contracts: readonl
     if (contract === undefined || isGood) finished.add(step);
     else forgotten.push(step);
   }
-  const sent = readSent(folder);
-  for (const step of started) {
-    const [contract, hash] = [planned.get(step), sent.get(step)];
-    const isUsable = contract !== undefined && hash !== undefined && (await isUnderWay(opened, hash, contract));
-    if (!isUsable) forgotten.push(step);
-  }
+  // Ignition counts nonces from what is under way: with one unknown transaction among them it would miscount.
+  if (!(await areUnderWay(opened, folder, started, planned))) forgotten.push(...started);
   for (const step of forgotten) await wipe(folder, resolver, step);
   return finished;
 }
 
-/** Whether the node knows the transaction, and it creates this contract as it is now. */
-async function isUnderWay({ client }: Opened, hash: Hex, { initCode }: Surveyed): Promise<boolean> {
-  const transaction = await client.getTransaction({ hash }).catch(() => undefined);
-  return transaction !== undefined && transaction.input.includes(initCode.slice(2));
+/** Whether the node knows a transaction of each step, and it creates the contract as it is now. */
+async function areUnderWay({ client }: Opened, folder: string, steps: string[], planned: Map<string, Surveyed>) {
+  const sent = readSent(folder);
+  for (const step of steps) {
+    const [contract, hash] = [planned.get(step), sent.get(step)];
+    const transaction = hash && (await client.getTransaction({ hash }).catch(() => undefined));
+    if (!contract || !transaction?.input.includes(contract.initCode.slice(2))) return false;
+  }
+  return true;
 }
 
 /**

@@ -40,6 +40,9 @@ export const keyVariable = "SUBFEN_DEPLOYER_KEY";
 /** The id of the chain of the network `custom`. */
 export const chainIdVariable = "SUBFEN_CHAIN_ID";
 
+/** Where an explorer with Etherscan's interface shows the chain of the network `custom`, if Etherscan itself does not. */
+export const explorerVariable = "SUBFEN_EXPLORER_URL";
+
 /** Whether the node itself holds the keys. */
 export function usesAccountsOfNode(name: string): boolean {
   return (name === "local" || name === "anvil") && process.env[keyVariable] === undefined;

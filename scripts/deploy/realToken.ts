@@ -1,5 +1,4 @@
-import type { Address, Hex } from "viem";
-import { BaseError, RawContractError, zeroAddress, zeroHash } from "viem";
+import { type Address, type Hex, zeroAddress, zeroHash } from "viem";
 import { encodeFunctionData, getAddress, isAddress, parseAbi } from "viem/utils";
 
 import type { Opened } from "./openNetwork.ts";
@@ -24,7 +23,9 @@ export async function requireToken(opened: Opened, text: string): Promise<{ toke
   const { client, name } = opened;
   const token = getAddress(text);
   if ((await client.getCode({ address: token })) === undefined) {
-    throw new Refusal(`There is no contract at the token's address ${token} on ${name}. Check the address and the network.`);
+    throw new Refusal(
+      `There is no contract at the token's address ${token} on ${name}. Check the address and the network.`,
+    );
   }
   const decimals = await client.readContract({ address: token, abi, functionName: "decimals" }).catch(() => {
     throw new Refusal(`The contract at ${token} does not tell its decimals, so it is no token that can be used.`);
@@ -39,7 +40,7 @@ export async function requireToken(opened: Opened, text: string): Promise<{ toke
 }
 
 /** Probes with an authorization that is worth nothing: a token that knows the function says why it refuses. */
-async function hasAuthorizations({ client }: Opened, token: Address): Promise<boolean> {
+async function hasAuthorizations({ provider, client }: Opened, token: Address): Promise<boolean> {
   try {
     await client.readContract({
       address: token,
@@ -54,12 +55,15 @@ async function hasAuthorizations({ client }: Opened, token: Address): Promise<bo
   const args = [token, token, 0n, 0n, 0n, zeroHash, signature] as const;
   const data = encodeFunctionData({ abi, functionName: "receiveWithAuthorization", args });
   try {
-    await client.call({ account: token, to: token, data });
+    await provider.request({ method: "eth_call", params: [{ from: token, to: token, data }, "latest"] });
     return false;
   } catch (error) {
-    const raw = error instanceof BaseError ? error.walk((cause) => cause instanceof RawContractError) : null;
-    const reason = raw instanceof RawContractError ? raw.data : undefined;
-    const bytes = typeof reason === "object" ? reason.data : reason;
-    return bytes !== undefined && bytes !== "0x";
+    return hasReason((error as { data?: unknown }).data);
   }
+}
+
+/** Whether a node's error carries what the contract said; nodes nest it differently. */
+function hasReason(data: unknown): boolean {
+  if (typeof data === "object" && data !== null && "data" in data) return hasReason(data.data);
+  return typeof data === "string" && data.length > 2;
 }

@@ -10,7 +10,7 @@ export type RecordedContract = {
   address: Address;
   /** The block of its creation; where that cannot be told, the one at which it was found. */
   blockNumber: number;
-  /** The transaction that created it, where it is known. */
+  /** The transaction that created it, whoever sent it, where it is known. */
   transactionHash?: Hex;
   /** keccak256 of the code on chain. */
   codeHash: Hex;

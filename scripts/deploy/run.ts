@@ -146,12 +146,14 @@ async function describe(opened: Opened, folder: string, built: readonly Built[],
       if (before?.address === address) return [name, before];
       const hash = sent.get(`${module}#${name}`);
       const receipt = hash && (await opened.client.getTransactionReceipt({ hash }));
+      const creation = receipt
+        ? { blockNumber: Number(receipt.blockNumber), transactionHash: receipt.transactionHash }
+        : await findCreation(opened, address);
       return [
         name,
         {
           address,
-          blockNumber: receipt ? Number(receipt.blockNumber) : await findCreation(opened, address),
-          ...(hash ? { transactionHash: hash } : {}),
+          ...creation,
           codeHash: keccak256(onChain),
           arguments: contract.arguments,
         },

@@ -2,12 +2,13 @@ const secrets = new Set<string>();
 
 /** Keeps a key, or all of a URL but its origin, out of everything that is printed from now on. */
 export function keepSecret(value: string): void {
-  if (value.trim() === "") return;
-  secrets.add(value);
-  secrets.add(value.trim().replace(/^0x/, ""));
-  if (!URL.canParse(value)) return;
-  const { username, password, pathname, search } = new URL(value);
-  for (const part of [username, password, pathname.slice(1), search.slice(1)]) if (part.length > 3) secrets.add(part);
+  const parts: string[] = [];
+  if (URL.canParse(value)) {
+    const { username, password, pathname, search } = new URL(value);
+    parts.push(username, password, pathname.slice(1), search.slice(1));
+  } else parts.push(value, value.trim().replace(/^0x/, ""));
+  // What is shorter is no secret, and would be found in any text.
+  for (const part of parts) if (part.length > 5) secrets.add(part);
 }
 
 /** @returns The text without the secrets. */

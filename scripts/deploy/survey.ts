@@ -1,10 +1,13 @@
 import type { Address, Hex } from "viem";
-import { formatEther, keccak256 } from "viem/utils";
+import { formatEther, keccak256, parseAbiItem } from "viem/utils";
 
 import type { Built } from "./build.ts";
 import type { Opened } from "./openNetwork.ts";
+import { factory } from "./plan.ts";
 import type { Deployment } from "./record.ts";
 import { Refusal } from "./refusal.ts";
+
+const created = parseAbiItem("event ContractCreation(address indexed newContract, bytes32 indexed salt)");
 
 /** A contract of the plan, and its code on chain if it is there. */
 export type Surveyed = Built & { onChain: Hex | undefined };
@@ -82,11 +85,14 @@ export async function requireBalance(
 }
 
 /**
- * Finds the block in which a contract was created.
+ * Finds where a contract was created.
  *
- * @returns Its number; the newest one where the node knows no older state.
+ * @returns The number of the block and the transaction in it; the newest block alone where the node knows no older state.
  */
-export async function findCreation({ client }: Opened, address: Address): Promise<number> {
+export async function findCreation(
+  { client }: Opened,
+  address: Address,
+): Promise<{ blockNumber: number; transactionHash?: Hex }> {
   const newest = await client.getBlockNumber({ cacheTime: 0 });
   let [absent, present] = [-1n, newest];
   try {
@@ -96,8 +102,10 @@ export async function findCreation({ client }: Opened, address: Address): Promis
       if (code === undefined) absent = middle;
       else present = middle;
     }
-    return Number(present);
+    const range = { fromBlock: present, toBlock: present };
+    const [log] = await client.getLogs({ address: factory, event: created, args: { newContract: address }, ...range });
+    return { blockNumber: Number(present), ...(log ? { transactionHash: log.transactionHash } : {}) };
   } catch {
-    return Number(newest);
+    return { blockNumber: Number(newest) };
   }
 }

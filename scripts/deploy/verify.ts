@@ -12,13 +12,15 @@ import { keepSecret } from "./secrets.ts";
  */
 export async function verify(built: readonly Built[], say: (line: string) => void): Promise<void> {
   const key = await hre.config.verify.etherscan.apiKey.get().catch(() => "");
-  if (key.trim() === "") return say("Sources not shown to the explorer: ETHERSCAN_API_KEY is not set.");
+  if (key.trim() === "") return say("The sources are not shown to the chain's explorer: ETHERSCAN_API_KEY is not set.");
   keepSecret(key);
   for (const { name, source, address, arguments: constructorArgs } of built) {
     try {
       await verifyContract({ address, constructorArgs, contract: `${source}:${name}`, provider: "etherscan" }, hre);
     } catch (error) {
-      say(`The explorer did not take the sources of ${name}: ${(error as Error).message}\nRun this again to try again.`);
+      say(
+        `The explorer did not take the sources of ${name}: ${(error as Error).message}\nRun this again to try again.`,
+      );
     }
   }
 }

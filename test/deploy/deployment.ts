@@ -18,7 +18,9 @@ export const deployer = privateKeyToAddress(key);
 export type Node = { rpc: string; process: Process; client: ReturnType<typeof clientOf> };
 
 function clientOf(rpc: string, mode: "anvil" | "hardhat") {
-  return createTestClient({ mode, transport: http(rpc), cacheTime: 0 }).extend(publicActions).extend(walletActions);
+  return createTestClient({ mode, transport: http(rpc), cacheTime: 0 })
+    .extend(publicActions)
+    .extend(walletActions);
 }
 
 /** Starts anvil under a chain id, with money for the deployer. */
@@ -78,9 +80,7 @@ export function runDeploy(folder: string, args: readonly string[], env: Record<s
 }
 
 export function readDeployment(folder: string, network: string): Deployment {
-  return JSON.parse(
-    readFileSync(join(folder, "cache/deployments", network, "deployment.json"), "utf8"),
-  ) as Deployment;
+  return JSON.parse(readFileSync(join(folder, "cache/deployments", network, "deployment.json"), "utf8")) as Deployment;
 }
 
 /** The address of each contract by its name. */
