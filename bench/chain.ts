@@ -55,7 +55,11 @@ function call(data: `0x${string}`): `0x${string}` {
     return encodeFunctionResult({ abi: paymentChannelsAbi, functionName, result: 30 * 24 * 3600 });
   }
   if (functionName === "domainSeparator") {
-    return encodeFunctionResult({ abi: paymentChannelsAbi, functionName, result: hashDomain(channelsDomain({ contract, chainId })) });
+    return encodeFunctionResult({
+      abi: paymentChannelsAbi,
+      functionName,
+      result: hashDomain(channelsDomain({ contract, chainId })),
+    });
   }
   if (functionName !== "getChannels") throw new Error(`the bench's node does not know ${functionName}`);
   const channel = { deposit, settled: 0n, closeRequestedAt: 0, finalized: false };

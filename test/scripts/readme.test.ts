@@ -11,7 +11,7 @@ import { network } from "hardhat";
 import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { parseYuan } from "../../sdk/src/index.ts";
+import { getDeployment, parseYuan } from "../../sdk/src/index.ts";
 import { setUpChain } from "../fixtures/setUpChain.ts";
 
 const agentKey: Hex = `0x${"c3".repeat(32)}`;
@@ -48,12 +48,12 @@ describe("README", () => {
       payer: privateKeyToAccount(agentKey).address,
       money: parseYuan("10"),
       seller: privateKeyToAccount(sellerKey).address,
+      contract: getDeployment(31337).paymentChannels,
     });
     env = {
       AGENT_KEY: agentKey,
       SELLER_KEY: sellerKey,
       RPC_URL: rpc,
-      CHANNELS: chain.contract,
       TOKEN: chain.token,
       SECRET: "a secret of the seller's",
       UPSTREAM: model.url,

@@ -151,6 +151,7 @@ describe("the contracts of a gateway", () => {
       const other = (await (await world.ethers.deployContract("GasToken")).getAddress()) as Address;
       recorded[31337] = { ...recorded[31337], token: other };
       expect(await found({})).to.include({ currency: lower(other) });
+      expect(await found({ ticks: { condition: other } })).to.include(refusal(other, "code"));
       expect(await found({ token: world.token.address })).to.include({ currency: lower(world.token.address) });
       recorded[31337] = { ...recorded[31337], token: nowhere };
       expect(await found({})).to.include(refusal(nowhere, "missing"));

@@ -132,7 +132,7 @@ export class UnknownContractError extends SubfenError {
       missing: [
         `There is no contract ${place}, where ${expected} is expected.`,
         check,
-        "Of this package's contracts each chain gets its own by `npm run deploy` of the repository.",
+        "`npm run deploy` of the repository puts this package's contracts on a chain.",
       ],
       code: [`The contract ${place} is not the ${expected} that this version knows.`, check, trust],
       values: [`The ${expected} ${place} has another grace period or signing domain than it should have.`, trust],

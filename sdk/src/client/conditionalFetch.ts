@@ -136,9 +136,9 @@ export function conditionalFetch(parameters: conditionalFetch.Parameters): Condi
     return { action: "voucher", channelId, cumulativeAmount, signature, payments, ...proofs };
   }
 
-  async function openChannel(offer: SessionOffer, call: Call): Promise<OpenChannel> {
+  async function requireKnown(offer: SessionOffer): Promise<void> {
     const { attestation, hashlock, kth } = termsOf(offer).conditions;
-    return till.open(offer, call, {
+    await till.requireKnown(offer, {
       ...(attestation && { AttestationCondition: attestation }),
       ...(hashlock && { HashlockCondition: hashlock }),
       ...(kth && { KthCondition: kth }),
@@ -168,7 +168,8 @@ export function conditionalFetch(parameters: conditionalFetch.Parameters): Condi
     if (amount > maxPrice) throw new PriceAboveLimitError(amount, maxPrice, call.url.origin);
     const ref = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
     const { payload, condition, paymentId } = await inTurn(async () => {
-      const opened = (channel ??= await openChannel(offer, call));
+      await requireKnown(offer);
+      const opened = (channel ??= await till.open(offer, call));
       const paid = { paymentId: computePaymentId({ channelId: opened.channelId, ref }) };
       const made = await parameters.condition({ ...paid, terms: conditional, chainId });
       const payment = { ref, condition: made.address, parameters: made.parameters, amount };

@@ -61,7 +61,8 @@ export function tickFetch(parameters: tickFetch.Parameters): TickFetch {
     const { ticks, chainId, escrowContract: contract } = offer.request;
     if (!ticks) throw new TicksNotOfferedError(call.url.origin);
     const { condition } = ticks;
-    const { channelId, deposit: locked } = await till.open(offer, call, { TickCondition: condition });
+    await till.requireKnown(offer, { TickCondition: condition });
+    const { channelId, deposit: locked } = await till.open(offer, call);
     const opened = createTickPayer({
       account,
       contract,

@@ -45,12 +45,14 @@ export type Till = {
   readonly buyer: Buyer;
   /** @returns What the seller asks for a call, or its answer where that costs nothing that can be paid here. */
   offerFor(call: Call): Promise<SessionOffer | Response>;
-  /** Opens the channel, once what stands at these addresses was found to be what it should be. */
-  open(
-    offer: SessionOffer,
-    call: Call,
-    contracts: Readonly<Partial<Record<KnownContract, Address>>>,
-  ): Promise<OpenChannel>;
+  /**
+   * Makes sure that what stands at these addresses is what it should be, once for each.
+   *
+   * @throws {UnknownContractError} when it is not.
+   */
+  requireKnown(offer: SessionOffer, contracts: Readonly<Partial<Record<KnownContract, Address>>>): Promise<void>;
+  /** Opens the channel. */
+  open(offer: SessionOffer, call: Call): Promise<OpenChannel>;
   /** Gives the seller something that asks for no work. @throws {StatementRefusedError} when it does not take it. */
   give(payload: SessionPayload, offer: SessionOffer, call: Call): Promise<void>;
   /**
@@ -73,6 +75,8 @@ export function createTill(parameters: TillParameters): Till {
   const journal = createJournal(undefined, () => "");
   const budget = { maxDeposit: deposit, committed: 0n };
   const buyer: Buyer = { wallet, budget, transport, journal, tries: 4, recoverFrom: undefined, isInUse: () => false };
+  /** What was asked for already: a seller may name other contracts with each price. */
+  const known = new Set<string>();
   let session: SellerSession | undefined;
 
   async function give(payload: SessionPayload, { challenge }: SessionOffer, { url, signal }: Call): Promise<void> {
@@ -90,20 +94,25 @@ export function createTill(parameters: TillParameters): Till {
       requireSafeOrigin(call.url);
       session ??= createSellerSession(call.url.origin);
       if (call.url.origin !== session.origin) throw new UnsafeOriginError(`this fetch pays ${session.origin} alone`);
-      const known = knownOffer(session, call);
-      if (known) return known;
+      const kept = knownOffer(session, call);
+      if (kept) return kept;
       const response = await send(transport, call);
       const taken = response.status === 402 ? await takeOffer(session, call, response) : undefined;
       if (taken) await response.body?.cancel();
       return taken === undefined ? response : taken;
     },
 
-    async open(offer, call, contracts) {
-      if (!session) throw new TypeError("the price was not asked");
-      await wallet.requireSafe(offer.request);
+    async requireKnown({ request: { chainId } }, contracts) {
       for (const [contract, address] of Object.entries(contracts) as [KnownContract, Address][]) {
-        await requireKnownContract(client, { address, contract, trustedContracts, chainId: offer.request.chainId });
+        if (known.has(`${contract} ${address}`)) continue;
+        await wallet.requireChain(chainId);
+        await requireKnownContract(client, { address, contract, trustedContracts, chainId });
+        known.add(`${contract} ${address}`);
       }
+    },
+
+    async open(offer, call) {
+      if (!session) throw new TypeError("the price was not asked");
       session.actionCall ??= toActionCall(call.method, call.url);
       const asked = { ...offer, request: { ...offer.request, suggestedDeposit: deposit } };
       while (!session.purse) await fund(session, asked, deposit, buyer);

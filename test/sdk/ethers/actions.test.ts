@@ -382,7 +382,7 @@ describe("a client of an ethers provider", () => {
     expect(await client.getTokenBalance({ token: world.token.address, account })).to.equal(
       await world.balanceOf(account),
     );
-    const approval = { token: world.token.address, spender: account, amount: 1n };
+    const approval = { token: world.token.address, spender: world.channels.address, amount: 1n };
     expect(await rejection(client.approveToken(approval))).to.include({ code: "missing-account" });
   });
 });

@@ -210,7 +210,7 @@ describe("clientFromEthers", () => {
       { staticNetwork: true },
     );
     const client = await clientFromEthers(await refusing.getSigner(0));
-    const approval = { token: world.token.address, spender: world.seller.address, amount: 1n };
+    const approval = { token: world.token.address, spender: world.channels.address, amount: 1n };
     const error = await rejection(approveToken(client, approval));
     expect(causes(error).map((one) => Object(one).name)).to.include("UserRejectedRequestError");
     expect(causes(error).map((one) => Object(one).code)).to.include("ACTION_REJECTED");
