@@ -8,7 +8,8 @@ import { Refusal } from "./refusal.ts";
 const codeHash = "0xbd8a7ea8cfca7b4e5f5041d7d4b17bc317c5ce42cfbc42066a00cf26b43eb53f";
 /** Who signed the one transaction that creates CreateX, the same for every chain. */
 const signer = "0xeD456e05CaAb11d66C4c797dD6c1D6f9A7F352b5";
-const costs = parseEther("0.4");
+/** What its creation takes, in wei: the gas and its price stand in that transaction. */
+export const factoryCosts = parseEther("0.4");
 
 /**
  * Looks for CreateX.
@@ -40,7 +41,7 @@ export async function createFactory({ provider, client, deployer }: Opened): Pro
     const { status } = await client.waitForTransactionReceipt({ hash, pollingInterval: 50 });
     if (status !== "success") throw new Error("CreateX could not be created");
   };
-  await send("eth_sendTransaction", [{ from: deployer, to: signer, value: `0x${costs.toString(16)}` }]);
+  await send("eth_sendTransaction", [{ from: deployer, to: signer, value: `0x${factoryCosts.toString(16)}` }]);
   await send("eth_sendRawTransaction", [await presignedTransaction()]);
 }
 

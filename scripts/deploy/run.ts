@@ -4,7 +4,7 @@ import { type Address, zeroAddress } from "viem";
 import { formatEther, keccak256 } from "viem/utils";
 
 import { type Built, describeCompiler, profile, readBuild, unknownToSdk } from "./build.ts";
-import { createFactory, hasFactory } from "./factory.ts";
+import { createFactory, factoryCosts, hasFactory } from "./factory.ts";
 import { exempt } from "./exempt.ts";
 import { ignite, readSent } from "./ignite.ts";
 import { folderOf, type Opened, openNetwork } from "./openNetwork.ts";
@@ -56,7 +56,7 @@ export async function run(request: Request, say: Say): Promise<void> {
   const isFactoryThere = await hasFactory(opened);
   show(surveyed, say);
   if (missing.length > 0) {
-    const { balance, needed } = await requireBalance(opened, missing);
+    const { balance, needed } = await requireBalance(opened, missing, isFactoryThere ? 0n : factoryCosts);
     say(`The account has ${formatEther(balance)} ETH; this takes at most ${formatEther(needed)} ETH.`);
   }
   if (request.isDryRun) return say("Nothing was sent: this was a dry run.");

@@ -63,18 +63,22 @@ function gasFor(contracts: readonly Surveyed[]): bigint {
 /**
  * Makes sure that the account can pay for what is missing.
  *
+ * @param opened - The chain.
+ * @param missing - The contracts to create.
+ * @param besides - What else is to be paid, in wei.
  * @returns What it has and what it needs at most, in wei.
  * @throws {Refusal} when it has too little.
  */
 export async function requireBalance(
   { client, deployer, known, name }: Opened,
   missing: readonly Surveyed[],
+  besides: bigint,
 ): Promise<{ balance: bigint; needed: bigint }> {
   const [balance, { maxFeePerGas }] = await Promise.all([
     client.getBalance({ address: deployer }),
     client.estimateFeesPerGas(),
   ]);
-  const needed = gasFor(missing) * maxFeePerGas;
+  const needed = gasFor(missing) * maxFeePerGas + besides;
   if (balance >= needed) return { balance, needed };
   throw new Refusal(
     `${deployer} has ${formatEther(balance)} ETH on ${name}, and needs ${formatEther(needed)} ETH to deploy ` +

@@ -6,9 +6,11 @@ import { fileURLToPath } from "node:url";
 
 import { LLMock } from "@copilotkit/aimock";
 import { expect } from "chai";
-import { type Hex, parseEther } from "viem";
+import { type Address, type Hex, parseEther } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 
+import { createFactory } from "../../scripts/deploy/factory.ts";
+import type { Opened } from "../../scripts/deploy/openNetwork.ts";
 import type { Deployment } from "../../scripts/deploy/record.ts";
 import { freePort } from "../crash/processes.ts";
 import { type Node, startAnvil } from "../deploy/deployment.ts";
@@ -60,6 +62,9 @@ describe("docs/deploy.md", function () {
   before(async () => {
     folder = copyRepository();
     sepolia = await startAnvil(11155111);
+    // As on the real one, CreateX is there.
+    const [account] = (await sepolia.client.getAddresses()) as [Address];
+    await createFactory({ provider: sepolia.client, client: sepolia.client, deployer: account } as unknown as Opened);
     sellerPort = await freePort();
     model = new LLMock({ host: "127.0.0.1", port: 0 });
     const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 };
@@ -119,7 +124,7 @@ describe("docs/deploy.md", function () {
           keys.push(execFileSync("sh", ["-c", command], { env, encoding: "utf8" }).trim() as Hex);
         for (const key of keys) expect(key).to.match(/^0x[0-9a-f]{64}$/);
         for (const key of keys.slice(0, 2)) {
-          await sepolia.client.setBalance({ address: privateKeyToAddress(key), value: parseEther("0.05") });
+          await sepolia.client.setBalance({ address: privateKeyToAddress(key), value: parseEther("5") });
         }
         continue;
       }
