@@ -58,8 +58,8 @@ async function main(): Promise<void> {
   }
   const gracePeriod = values["grace-period"] === undefined ? undefined : toSeconds(values["grace-period"]);
   const token = values.token ?? process.env.SUBFEN_TOKEN;
-  // Hardhat reads it when it is loaded.
-  process.env.HARDHAT_NETWORK = network;
+  if (token?.trim() === "") throw new Refusal("SUBFEN_TOKEN is blank: give it the token's address, or unset it.");
+  // Hardhat takes its time to load: not before the arguments are known to be good.
   const { run } = await import("./deploy/run.ts");
   const request = { network, isDryRun: values["dry-run"], ...(token === undefined ? {} : { token }) };
   await run(

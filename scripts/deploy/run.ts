@@ -77,7 +77,7 @@ export async function run(request: Request, say: Say): Promise<void> {
   const isNew = writeRecord(folder, { network: name, chainId, factory, salt, compiler, token, contracts });
   say(isNew ? `Written to ${folder}.` : `Nothing to do: ${folder} says it all.`);
   if (real === undefined) await exempt(opened, token, [addressAt("PaymentChannels"), addressAt("TaskEscrow")], say);
-  if (!isThrowAway) await verify(built, say);
+  if (!isThrowAway) await verify(opened, built, say);
   sayWhatNext({ chainId, token, channels: addressAt("PaymentChannels") }, say);
 }
 
