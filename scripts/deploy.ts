@@ -58,14 +58,10 @@ async function main(): Promise<void> {
   }
   const gracePeriod = values["grace-period"] === undefined ? undefined : toSeconds(values["grace-period"]);
   const token = values.token ?? process.env.SUBFEN_TOKEN;
-  // Hardhat reads it when it is loaded.
-  process.env.HARDHAT_NETWORK = network;
+  if (token?.trim() === "") throw new Refusal("SUBFEN_TOKEN is blank: give it the token's address, or unset it.");
+  // Hardhat takes its time to load: not before the arguments are known to be good.
   const { run } = await import("./deploy/run.ts");
-  const request = { network, isDryRun: values["dry-run"], ...(token === undefined ? {} : { token }) };
-  await run(
-    { ...request, ...(folder === undefined ? {} : { folder }), ...(gracePeriod === undefined ? {} : { gracePeriod }) },
-    (line) => console.log(redact(line)),
-  );
+  await run({ network, token, gracePeriod, folder, isDryRun: values["dry-run"] }, (line) => console.log(redact(line)));
 }
 
 /** What Hardhat and viem have to say is told in their words; a stack trace is for what nobody has foreseen. */

@@ -22,6 +22,8 @@ export type Built = {
   arguments: (string | number)[];
   address: Address;
   initCode: Hex;
+  /** The arguments of its constructor, encoded. */
+  constructorData: Hex;
   /** Runtime code, without the values of immutables. */
   code: Hex;
   /** Zeroes what is not in the artifact's code because it is known at deployment only. */
@@ -65,7 +67,17 @@ export async function readBuild(choices: Choices, options: { withToken: boolean 
       const initCode = encodeDeployData({ abi, bytecode, args });
       const immutables = Object.values(artifact.immutableReferences ?? {}).flat();
       const mask = (seen: Hex) => (seen.length === code.length ? maskImmutables(seen, immutables) : seen);
-      return { name, source, module, arguments: args, address: addressOf(initCode), initCode, code: mask(code), mask };
+      return {
+        name,
+        source,
+        module,
+        arguments: args,
+        address: addressOf(initCode),
+        initCode,
+        constructorData: `0x${initCode.slice(bytecode.length)}` as const,
+        code: mask(code),
+        mask,
+      };
     }),
   );
 }

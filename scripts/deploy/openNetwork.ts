@@ -28,7 +28,7 @@ export async function openNetwork(name: string) {
   const [key] = Array.isArray(configured.accounts) ? configured.accounts : [];
   const account = key && (await readAccount(key));
 
-  const { provider } = await network.create();
+  const { provider, verification } = await network.create(name);
   const client = createPublicClient({ transport: custom(provider as Parameters<typeof custom>[0], { retryCount: 0 }) });
   const chainId = await client.getChainId().catch(() => {
     throw new Refusal(
@@ -44,9 +44,11 @@ export async function openNetwork(name: string) {
   const deployer = account ?? (await firstAccount(provider, origin));
   const isThrowAway = [31337, 1337].includes(chainId) || (await isDevelopmentNode(provider));
   return {
+    /** The name under which it is recorded: "custom" may be any chain. */
     name: name === "custom" ? `chain-${chainId}` : name,
     known,
     provider,
+    explorer: verification.etherscan,
     client,
     chainId,
     deployer,
