@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect } from "chai";
-import type { Address, Hex } from "viem";
+import { type Address, createWalletClient, custom, type Hex } from "viem";
 
 import { recordedDeployments } from "../../sdk/src/chain/abis/deployments.ts";
 import { getDeployment } from "../../sdk/src/index.ts";
@@ -87,6 +87,14 @@ describe("the contracts of a gateway", () => {
       [{ ticks: { condition: nowhere } }, refusal(nowhere, "missing")],
     ] as [Options, object][])
       expect(await found({ ...named(), ...changes })).to.include(expected);
+  });
+
+  it("F111: are refused where the chain's id is another than they sign for", async () => {
+    const request = async ({ method, params }: { method: string; params?: unknown }): Promise<unknown> =>
+      method === "eth_chainId" ? "0x5" : world.sellerClient.request({ method, params } as never);
+    const client = createWalletClient({ account: world.seller, transport: custom({ request }) });
+    const expected = { code: "unknown-contract", address: world.channels.address, chainId: 5, fault: "values" };
+    expect(await found({ ...named(), client })).to.include(expected);
   });
 
   it("may be others where their owner trusts them", async () => {

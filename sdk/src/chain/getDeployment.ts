@@ -25,8 +25,8 @@ export type Deployment = {
  * @param chainId - The chain's id.
  * @returns The addresses, and of a recorded deployment its token and first block.
  * @example
- * const { taskEscrow: contract, conditions } = getDeployment(11_155_111);
- * const events = taskEvents(client, { contract, fromBlock: 0n });
+ * const { paymentChannels: contract, fromBlock = 0n } = getDeployment(11_155_111);
+ * const channels = await findChannels(client, { contract, payer, fromBlock });
  */
 export function getDeployment(chainId: number): Deployment {
   const recorded = recordedDeployments[chainId];

@@ -73,6 +73,7 @@ const seen = new WeakMap<ChainClient, BoundedSet>();
  * @param parameters.chainId - The chain that the client is on, where that was asked just now.
  * @throws {UnknownContractError} when nothing or something else is there, or PaymentChannels whose grace period is above 30
  * days or whose signing domain is not its own.
+ * @throws {NodeUnreachableError} when the node does not answer.
  * @example
  * await requireKnownContract(client, { address: condition, contract: "AttestationCondition" });
  */

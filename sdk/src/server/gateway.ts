@@ -136,7 +136,7 @@ export type Gateway = {
  * @throws {WeakSecretError} when the secret is shorter than 16 bytes.
  * @throws {InvalidRealmError} when the realm is empty or not printable ASCII.
  * @example
- * const gateway = await createGateway({ client, contract, token, realm: "models.example", secret });
+ * const gateway = await createGateway({ client, token, realm: "models.example", secret });
  * const handler = gateway.protect({ price: pricePerRequest(parseYuan("0.0012")) }, () => new Response("hello"));
  */
 export async function createGateway(parameters: createGateway.Parameters): Promise<Gateway> {
