@@ -40,6 +40,11 @@ const packed: Run = {
   args: [...hardhat, "test", "mocha", "--no-compile", "test/package/tarball.test.ts"],
   env: { SUBFEN_TYPES: "all" },
 };
+const deployed: Run = {
+  name: "the commands of docs/deploy.md",
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/docs/deploy.test.ts"],
+  env: { SUBFEN_DOCS: "all" },
+};
 const killed: Run = {
   name: "a buyer killed at each of its requests",
   args: [...hardhat, "test", "mocha", "--no-compile", "test/sdk/client/killed.test.ts"],
@@ -56,6 +61,7 @@ const runs: Run[] = [
   crash("chain"),
   killed,
   packed,
+  deployed,
   {
     name: "deployments that are killed",
     args: [...hardhat, "test", "mocha", "--no-compile", "test/deploy/resume.test.ts"],

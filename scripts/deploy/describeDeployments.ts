@@ -3,11 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Abi, type Address, type Hex, zeroAddress } from "viem";
 import { encodeDeployData, getAddress } from "viem/utils";
 
-import { addressOf, contracts } from "./plan.ts";
+import { addressOf, contracts, usualGracePeriod } from "./plan.ts";
 import { type Deployment, readRecord } from "./record.ts";
 
-/** The grace period that is deployed unless somebody chooses another, in seconds. */
-const gracePeriod = 900;
 const header = "// Made by `npm run generate` from the production build and `deployments/`. Do not edit.\n";
 
 /**
@@ -47,7 +45,7 @@ function usualAddresses(artifacts: string): [name: string, address: Address][] {
         abi: Abi;
         bytecode: Hex;
       };
-      const args = argumentsOf({ gracePeriod, operator: zeroAddress });
+      const args = argumentsOf({ gracePeriod: usualGracePeriod, operator: zeroAddress });
       return [name, addressOf(encodeDeployData({ abi, bytecode, args }))];
     });
 }

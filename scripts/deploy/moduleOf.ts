@@ -1,7 +1,7 @@
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 import type { Address } from "viem";
 
-import { contracts } from "./plan.ts";
+import { contracts, usualGracePeriod } from "./plan.ts";
 
 /** What to do with a contract: send a transaction, or take what somebody else has put at its address. */
 export type Step = { name: string; adopt?: Address };
@@ -17,7 +17,7 @@ export function moduleOf(id: string, steps: readonly Step[] = contracts) {
   const planned = contracts.filter(({ module }) => module === id);
   return buildModule(id, (m) => {
     const choices = {
-      gracePeriod: m.getParameter("gracePeriod", 900),
+      gracePeriod: m.getParameter("gracePeriod", usualGracePeriod),
       operator: m.getParameter("operator", m.getAccount(0)),
     };
     return Object.fromEntries(

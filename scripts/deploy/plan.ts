@@ -8,6 +8,9 @@ export const factory: Address = "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed";
 /** keccak256("subfen"). It begins with no account's address, so whoever deploys reaches the same addresses. */
 export const salt: Hex = "0x1009d59bbccf3a52e9e4dcc72957234cdc9befe1d216a151ebe1dff4616ec2f1";
 
+/** The grace period of channels unless somebody chooses another, in seconds. */
+export const usualGracePeriod = 900;
+
 /** What the arguments of constructors are made of: values, or what stands for them in an Ignition module. */
 export type Choices<period = number, account = Address> = {
   /** The grace period of channels, in seconds. */

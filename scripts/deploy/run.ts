@@ -10,7 +10,7 @@ import { createFactory, factoryCosts, hasFactory } from "./factory.ts";
 import { exempt } from "./exempt.ts";
 import { ignite } from "./ignite.ts";
 import { folderOf, type Opened, openNetwork } from "./openNetwork.ts";
-import { factory, salt } from "./plan.ts";
+import { factory, salt, usualGracePeriod } from "./plan.ts";
 import { type Deployment, readRecord, writeRecord } from "./record.ts";
 import { Refusal } from "./refusal.ts";
 import { settleAccount } from "./settleAccount.ts";
@@ -49,7 +49,7 @@ export async function run(request: Request, say: Say): Promise<void> {
   // What was chosen once holds until something else is asked for.
   const given = (contract: string) => record?.contracts[contract]?.arguments[0];
   const choices = {
-    gracePeriod: request.gracePeriod ?? Number(given("PaymentChannels") ?? 900),
+    gracePeriod: request.gracePeriod ?? Number(given("PaymentChannels") ?? usualGracePeriod),
     operator: (given("MockDigitalYuan") ?? deployer) as Address,
   };
   const built = await readBuild(choices, { withToken: realToken === undefined });

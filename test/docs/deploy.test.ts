@@ -50,7 +50,7 @@ function copyRepository(): string {
 }
 
 describe("docs/deploy.md", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   if (process.env["SUBFEN_DOCS"] !== "all") {
     it("has commands, which `npm run test:deep` runs", () => expect(commands).to.have.length.greaterThan(10));
     return;
@@ -68,7 +68,8 @@ describe("docs/deploy.md", function () {
   before(async () => {
     folder = copyRepository();
     house = mkdtempSync(join(tmpdir(), "subfen-home-"));
-    sepolia = await startAnvil(11155111);
+    // Sellers wait for confirmations, so blocks must go on.
+    sepolia = await startAnvil(11155111, "--block-time", "1");
     // As on the real one, CreateX is there.
     const [account] = (await sepolia.client.getAddresses()) as [Address];
     await createFactory({ provider: sepolia.client, client: sepolia.client, deployer: account } as unknown as Opened);
@@ -112,7 +113,6 @@ describe("docs/deploy.md", function () {
 
   async function run(command: string, input: { secret?: string } = {}): Promise<string> {
     const { child, ended, output } = start(command, input);
-    if (process.env["DBG"]) console.log(new Date().toISOString(), command);
     if (!/deploy|faucet|keystore/.test(command)) child.stdin.end();
     expect(await ended, `${command}\n${output()}`).to.equal(0);
     for (const key of keys) expect(output().includes(key.slice(2)), `${command} shows a key`).to.equal(false);
