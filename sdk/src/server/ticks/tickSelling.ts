@@ -6,6 +6,7 @@ import type { ChannelSignal } from "../channelSignal.ts";
 import { perform, withReceipt, type WorkStream } from "../perform.ts";
 import { startingPrice } from "../price.ts";
 import type { Receipts } from "../receipts.ts";
+import type { Reply } from "../reply.ts";
 import { hashRequest } from "../requestBody.ts";
 import type { Exchange } from "../scheme.ts";
 import { ProblemError } from "../seller.ts";
@@ -30,7 +31,7 @@ export function createTickSelling(options: {
   readonly workTimeout: number;
   readonly workload: Workload;
   readonly report: (error: unknown) => void;
-}): (exchange: Exchange, tick: TickPayload) => Promise<Response> {
+}): (exchange: Exchange, tick: TickPayload) => Promise<Reply> {
   const { ticks, selling, receipts, signal, maxKeptAnswer, workTimeout, workload, report } = options;
 
   async function add(exchange: Exchange, tick: TickPayload): Promise<Response> {
@@ -45,7 +46,7 @@ export function createTickSelling(options: {
     exchange: Exchange,
     tick: TickPayload,
     keep: (stream: WorkStream) => WorkStream,
-  ): Promise<Response> {
+  ): Promise<Reply> {
     const { request, body, offer, work, challenge } = exchange;
     const ceiling = offer.price.ceiling(body);
     const asked = toTickRequest(exchange, startingPrice(offer.price, body));
