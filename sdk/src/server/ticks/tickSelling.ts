@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 
 import { min } from "../../bigints.ts";
+import type { Answer, ChannelRecord } from "../../ledger/ledger.ts";
 import type { TickPayload } from "../../wire/session.ts";
 import type { ChannelSignal } from "../channelSignal.ts";
 import { perform, withReceipt, type WorkStream } from "../perform.ts";
@@ -68,8 +69,18 @@ export function createTickSelling(options: {
       return error;
     }
 
+    async function charge(cost: bigint, answer: Answer): Promise<ChannelRecord> {
+      try {
+        if (cost > hold.amount) await account.grow(hold, cost);
+        return await account.capture(hold, cost, answer.body.length <= maxKeptAnswer ? answer : undefined);
+      } catch (error) {
+        throw await released(error);
+      }
+    }
+
     try {
-      await ticks.use(account, () => account.ready());
+      const written = account.ready();
+      if (written) await ticks.use(account, () => written);
     } catch (error) {
       throw await released(error);
     }
@@ -95,14 +106,7 @@ export function createTickSelling(options: {
       }
       case "answer": {
         const { answer } = outcome;
-        const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
-        const cost = min(outcome.cost, ceiling);
-        const channel = await account
-          .grow(hold, cost)
-          .then(() => account.capture(hold, cost, kept))
-          .catch(async (error: unknown) => {
-            throw await released(error);
-          });
+        const channel = await charge(min(outcome.cost, ceiling), answer);
         return withReceipt(answer, receipts.ofTick(challenge.id, channel, hold.captured));
       }
     }
