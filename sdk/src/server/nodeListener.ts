@@ -43,6 +43,7 @@ async function answer(
     const reply = await handler(request);
     const plain = toPlain(reply);
     if (plain) {
+      await endOfTurn();
       sendWhole(outgoing, plain, incoming.method !== "HEAD");
       return;
     }
@@ -68,6 +69,19 @@ async function answer(
     // The answer broke off: the caller must see that, and not a shorter answer; and what was written before it.
     setImmediate(() => outgoing.destroy());
   }
+}
+
+let turn: Promise<void> | undefined;
+
+/** Whole answers are written once no more of the requests at hand can be read, one after the other: their readers wake once. */
+function endOfTurn(): Promise<void> {
+  turn ??= new Promise((resolve) =>
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    }),
+  );
+  return turn;
 }
 
 function sendWhole(outgoing: ServerResponse, { status, headers, body }: Answer, hasBody: boolean): void {
