@@ -1,7 +1,7 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
 // model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
 // with their contracts, coverage of the contracts, 24,000 hostile requests, a hundred kills of a gateway, a hundred of a
-// buyer, and some of a chain, and the sums of the bench.
+// buyer, some of a chain, the types of the package, and the sums of the bench.
 // Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
@@ -34,6 +34,16 @@ const strangers: Run = {
   args: [...hardhat, "test", "mocha", "--no-compile", "test/server/fuzz/fuzz.test.ts"],
   env: { SUBFEN_FUZZ: "24000" },
 };
+const packed: Run = {
+  name: "types of the package, all declarations included",
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/package/tarball.test.ts"],
+  env: { SUBFEN_TYPES: "all" },
+};
+const killed: Run = {
+  name: "a buyer killed at each of its requests",
+  args: [...hardhat, "test", "mocha", "--no-compile", "test/sdk/client/killed.test.ts"],
+  env: { SUBFEN_KILLS: "all" },
+};
 const runs: Run[] = [
   model("1,2,3,4,5"),
   model("6,7,8,9,10"),
@@ -43,6 +53,8 @@ const runs: Run[] = [
   crash("gateway"),
   crash("buyer"),
   crash("chain"),
+  killed,
+  packed,
   {
     name: "all orders of a task under review",
     args: [...hardhat, "test", "mocha", "--no-compile", "test/contracts/TaskEscrow/orders.test.ts"],

@@ -11,7 +11,7 @@ import { startChain } from "./chain.ts";
 import { openGateway } from "./gateway.ts";
 import { freePort, pause, type Process, useFolder } from "./processes.ts";
 
-const crashes = Number(process.env["SUBFEN_CRASHES"] ?? 4);
+const crashes = Number(process.env["SUBFEN_CRASHES"] ?? 2);
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);
 
 describe("a buyer that is killed", () => {

@@ -10,7 +10,7 @@ import { startChain } from "./chain.ts";
 import { createGatewayProcess } from "./gatewayProcess.ts";
 import { freePort, pause, useFolder } from "./processes.ts";
 
-const crashes = Math.ceil(Number(process.env["SUBFEN_CRASHES"] ?? 4) / 3);
+const crashes = Math.ceil(Number(process.env["SUBFEN_CRASHES"] ?? 3) / 3);
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);
 
 describe("a chain that is killed", () => {

@@ -10,7 +10,7 @@ import { startChain } from "./chain.ts";
 import { createGatewayProcess } from "./gatewayProcess.ts";
 import { freePort, pause, useFolder } from "./processes.ts";
 
-const crashes = Number(process.env["SUBFEN_CRASHES"] ?? 4);
+const crashes = Number(process.env["SUBFEN_CRASHES"] ?? 2);
 /** Kills that must hit a request that was held, or the run has not shown what it should. */
 const leastHits = Math.max(1, Math.floor(crashes / 5));
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);

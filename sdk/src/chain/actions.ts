@@ -1,12 +1,27 @@
+import { NodeUnreachableError } from "./errors.ts";
+import { findCause } from "./findCause.ts";
+
 type Actions = typeof import("./viemActions.ts");
 
 /** An action of viem that is loaded with its first use: loading them takes a third of a cold import, and not all need them. */
 function late<name extends keyof Actions>(name: name): Actions[name] {
   const action = async (...parameters: readonly unknown[]) => {
     const { [name]: loaded } = await import("./viemActions.ts");
-    return (loaded as (...parameters: readonly unknown[]) => unknown)(...parameters);
+    try {
+      return await (loaded as (...parameters: readonly unknown[]) => unknown)(...parameters);
+    } catch (error) {
+      throw hideNode(name, error);
+    }
   };
   return action as unknown as Actions[name];
+}
+
+const unreachable = ["HttpRequestError", "TimeoutError", "WebSocketRequestError", "SocketClosedError"];
+
+/** viem names the node's address, which can hold a key, where the node gives no answer. */
+function hideNode(action: string, error: unknown): unknown {
+  const isUnreachable = unreachable.some((name) => findCause(error, name) !== undefined);
+  return isUnreachable ? new NodeUnreachableError(action, error) : error;
 }
 
 export const call = /* @__PURE__ */ late("call");

@@ -1,6 +1,7 @@
 import type { Abi, Address, ContractFunctionRevertedError, Hex } from "viem";
 
 import { SubfenError } from "../errors.ts";
+import { findCause } from "./findCause.ts";
 
 /** A contract refused a call: the typed error it named, with its arguments. Nothing was sent. */
 export class ContractRefusedError extends SubfenError {
@@ -56,6 +57,22 @@ export class TransactionRevertedError extends SubfenError {
       ],
     });
     this.hash = hash;
+  }
+}
+
+/**
+ * The chain's node could not be asked, or did not answer in time: any function that asks the chain may throw this. What was
+ * sent may have arrived.
+ */
+export class NodeUnreachableError extends SubfenError {
+  override readonly name = "NodeUnreachableError";
+
+  constructor(action: string, cause: unknown) {
+    super(`The chain's node gave no answer to ${action}.`, {
+      code: "node-unreachable",
+      metaMessages: ["Look at the client's transport, then ask again: nothing is lost by that."],
+      cause,
+    });
   }
 }
 
@@ -126,10 +143,4 @@ export function toChainError(
     findCause(error, "InsufficientFundsError") !== undefined ||
     /insufficient funds|doesn't have enough funds/i.test(error.message);
   return isWithoutGas ? new NoGasError(call.account, call.functionName, cause) : error;
-}
-
-/** By name: the class alone would be reason enough to load all of viem. */
-function findCause<error extends Error>(cause: unknown, name: string): error | undefined {
-  for (let error = cause; error instanceof Error; error = error.cause) if (error.name === name) return error as error;
-  return undefined;
 }

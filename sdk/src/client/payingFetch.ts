@@ -69,9 +69,9 @@ const maxTries = 4;
  * @param parameters - Who pays, by which chain, within which limits.
  * @returns The fetch, with `balance()` and `close()`.
  * @throws Its calls reject with {PriceAboveLimitError}, {DepositAboveLimitError}, {InsufficientTokensError},
- * {WrongChainError}, {UnknownContractError}, {SellerChangedError}, {SellerDistrustedError}, {UnsafeOriginError},
- * {FundingRefusedError}, {FundingPendingError}, {RecoveryFailedError}, {StoreWriteError}, {AnswerPendingError},
- * {ClosedError}, or as `fetch` does.
+ * {WrongChainError}, {NodeUnreachableError}, {UnknownContractError}, {SellerChangedError}, {SellerDistrustedError},
+ * {UnsafeOriginError}, {FundingRefusedError}, {FundingPendingError}, {RecoveryFailedError}, {StoreWriteError},
+ * {AnswerPendingError}, {ClosedError}, or as `fetch` does.
  * @throws {StoreInUseError} when the store was given to another fetch before.
  * @throws {StoreUnreadableError} when what the store holds was not saved by this account's fetch on this chain.
  * @example

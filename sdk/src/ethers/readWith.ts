@@ -1,4 +1,4 @@
-import type { AbstractProvider, Filter, PerformActionRequest, Provider } from "ethers";
+import type { AbstractProvider, FallbackProvider, Filter, PerformActionRequest, Provider } from "ethers";
 
 import { UnsupportedByEthersError } from "./rpcError.ts";
 import { toRpcBlock, toRpcLog, toRpcReceipt, toRpcTransaction } from "./toRpc.ts";
@@ -42,6 +42,25 @@ const objects: Record<string, (provider: Provider, ...params: never[]) => Promis
 };
 
 /**
+ * The newest block that the quorum has reached, each node asked anew. The FallbackProvider's own answer is a block higher
+ * where all agree, since it allows for nodes ahead of others, and lower where it has kept an older one.
+ */
+async function newestBlock({ providerConfigs, quorum }: FallbackProvider): Promise<string> {
+  const heads = await Promise.all(
+    providerConfigs.map(async ({ provider, weight }) => {
+      const head = await readWith(provider, "eth_blockNumber", []).catch(() => -1);
+      return { head: Number(head), weight };
+    }),
+  );
+  let agreed = 0;
+  for (const { head, weight } of heads.toSorted((a, b) => b.head - a.head)) {
+    agreed += weight;
+    if (agreed >= quorum && head >= 0) return `0x${head.toString(16)}`;
+  }
+  throw new Error("Too few of the provider's nodes tell a block number.");
+}
+
+/**
  * Asks an ethers provider what a node is asked by JSON-RPC.
  *
  * @returns The answer as a node gives it.
@@ -53,6 +72,7 @@ export async function readWith(provider: Provider, method: string, params: reado
   if (typeof send === "function") return send.call(provider, method, params);
   // No method of ethers takes the overrides of state and block that may follow.
   if (params.length > 2) throw new UnsupportedByEthersError(method);
+  if (method === "eth_blockNumber" && "providerConfigs" in provider) return newestBlock(provider as FallbackProvider);
   const ofObject = Object.hasOwn(objects, method) ? objects[method] : undefined;
   if (ofObject) return ofObject(provider, ...(params as never[]));
   const ofValue = Object.hasOwn(values, method) ? values[method] : undefined;

@@ -11,6 +11,9 @@ import { openShop, price, type Shop } from "./helpers.ts";
 import type { Task } from "./buyerProcess.ts";
 import { type BuyerProcess, killAll, serveChain, startBuyer } from "./processes.ts";
 
+/** A few in every test run; `npm run test:deep` kills at each. */
+const killsAt = process.env["SUBFEN_KILLS"] === "all" ? Array.from({ length: 18 }, (_, i) => i + 1) : [2, 10];
+
 describe("a buyer that is killed", () => {
   let shop: Shop;
   let folder: string;
@@ -95,7 +98,7 @@ describe("a buyer that is killed", () => {
     });
   }
 
-  for (const killAt of [1, 2, 3, 10, 18]) {
+  for (const killAt of killsAt) {
     it(`when the seller gets its request number ${killAt}: goes on with one channel, sums exact`, async () => {
       let first: BuyerProcess | undefined = startBuyer({ ...task, isKeyed: true });
       const dead = new Promise<void>((resolve, reject) => {

@@ -3,6 +3,7 @@ import { BrowserProvider, FallbackProvider, NonceManager, type Signer, VoidSigne
 import { createPublicClient, custom, keccak256, stringify, stringToHex } from "viem";
 import {
   getBlock,
+  getBlockNumber,
   getChainId,
   getGasPrice,
   getLogs,
@@ -139,6 +140,29 @@ describe("clientFromEthers", () => {
       "name",
       "TransactionReceiptNotFoundError",
     );
+  });
+
+  it("tells by a FallbackProvider the newest block that its quorum has reached", async () => {
+    const head = BigInt(await world.ethers.provider.getBlockNumber());
+    /** A node so many blocks behind, or away. */
+    const node = (behind: bigint | Error) => {
+      const answer = () => {
+        if (behind instanceof Error) throw behind;
+        return `0x${(head - behind).toString(16)}`;
+      };
+      return new BrowserProvider({ request: async () => answer() }, 31337, { staticNetwork: true });
+    };
+    const tells = async (quorum: number, ...nodes: (bigint | Error)[]) =>
+      getBlockNumber(await clientFromEthers(new FallbackProvider(nodes.map(node), 31337, { quorum })), {
+        cacheTime: 0,
+      });
+    expect(await tells(2, 0n, 0n)).to.equal(head);
+    expect(await tells(2, 0n, 1n)).to.equal(head - 1n);
+    expect(await tells(1, 0n, 1n)).to.equal(head);
+    expect(await tells(2, 3n, 0n, 1n)).to.equal(head - 1n);
+    expect(await tells(2, new Error("away"), 0n, 2n)).to.equal(head - 2n);
+    const failure = await rejection(tells(2, new Error("away"), 0n));
+    expect(String(causes(failure).at(-1))).to.contain("Too few of the provider's nodes");
   });
 
   it("sends by a FallbackProvider what was signed elsewhere", async () => {

@@ -6,7 +6,7 @@ import { hangUp, sendHttp, sendRaw, writeCredential } from "./send.ts";
 import { openShop, type Shop } from "./shop.ts";
 import { price } from "../stall.ts";
 
-const requests = Number(process.env["SUBFEN_FUZZ"] ?? 1500);
+const requests = Number(process.env["SUBFEN_FUZZ"] ?? 1000);
 const seed = Number(process.env["SUBFEN_SEED"] ?? 5);
 /** Of so many requests one is an honest buyer's. */
 const honestEvery = 20;
