@@ -43,11 +43,7 @@ export function createTickSelling(options: {
     return selling.acknowledge(exchange.challenge.id, account.channel());
   }
 
-  async function sell(
-    exchange: Exchange,
-    tick: TickPayload,
-    keep: (stream: WorkStream) => WorkStream,
-  ): Promise<Reply> {
+  async function sell(exchange: Exchange, tick: TickPayload, keep: (stream: WorkStream) => WorkStream): Promise<Reply> {
     const { request, body, offer, work, challenge } = exchange;
     const ceiling = offer.price.ceiling(body);
     const asked = toTickRequest(exchange, startingPrice(offer.price, body));
