@@ -155,7 +155,7 @@ describe("MockDigitalYuan", () => {
   describe("constructor", () => {
     it("makes an ERC-20 of 6 decimals without supply, whose operator is whoever was named", async () => {
       const [, operator] = await getAccounts();
-      const token = await ethers.deployContract("MockDigitalYuan", [operator.address]);
+      const token = await ethers.deployContract("MockDigitalYuan", [operator.address], operator);
       expect(await token.name()).to.equal("Mock Digital Yuan");
       expect(await token.symbol()).to.equal("e-CNY");
       expect(await token.decimals()).to.equal(6);
@@ -168,7 +168,7 @@ describe("MockDigitalYuan", () => {
 
     it("sets the limits of four classes, and tells all it sets in events", async () => {
       const [, operator] = await getAccounts();
-      const token = await ethers.deployContract("MockDigitalYuan", [operator.address]);
+      const token = await ethers.deployContract("MockDigitalYuan", [operator.address], operator);
       for (const [walletClass, limits] of Object.entries(limitsOfClass))
         expect(await getClassLimits(token, Number(walletClass))).to.deep.equal(limits);
       expect(await eventsOf(token, token.deploymentTransaction()!)).to.deep.equal([

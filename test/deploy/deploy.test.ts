@@ -42,13 +42,17 @@ describe("npm run deploy", () => {
       SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc,
       SUBFEN_DEPLOYER_KEY: key,
     });
+  const toBase = (from = folder) =>
+    runDeploy(from, ["--network", "base-sepolia"], {
+      SUBFEN_BASE_SEPOLIA_RPC_URL: base.rpc,
+      SUBFEN_DEPLOYER_KEY: key.slice(2),
+    });
   const toLocal = (...args: string[]) =>
     runDeploy(folder, ["--network", "local", ...args], { SUBFEN_LOCAL_RPC_URL: local.rpc });
 
   before(async () => {
     [sepolia, base, local] = await Promise.all([startAnvil(11155111), startAnvil(84532), startHardhatNode()]);
-    const toBase = { SUBFEN_BASE_SEPOLIA_RPC_URL: base.rpc, SUBFEN_DEPLOYER_KEY: key.slice(2) };
-    runs = await Promise.all([toSepolia(), runDeploy(folder, ["--network", "base-sepolia"], toBase), toLocal()]);
+    runs = await Promise.all([toSepolia(), toBase(), toLocal()]);
   });
 
   after(async () => {
@@ -107,10 +111,7 @@ describe("npm run deploy", () => {
   });
 
   it("does nothing the second time", async () => {
-    for (const [again, node, network] of [
-      [toSepolia, sepolia, "sepolia"],
-      [toLocal, local, "local"],
-    ] as const) {
+    const twice = async (again: () => Promise<Run>, node: Node, network: string) => {
       const before = filesBelow(join(folder, "cache/deployments", network));
       const block = await node.client.getBlockNumber();
       const { code, output } = await again();
@@ -118,7 +119,20 @@ describe("npm run deploy", () => {
       expect(output).to.contain("Nothing to do").and.not.contain("to be deployed");
       expect(await node.client.getBlockNumber()).to.equal(block);
       expect(filesBelow(join(folder, "cache/deployments", network))).to.deep.equal(before);
-    }
+    };
+    await Promise.all([twice(toSepolia, sepolia, "sepolia"), twice(toLocal, local, "local")]);
+  });
+
+  it("sends nothing in a dry run", async () => {
+    const before = filesBelow(sepoliaFolder);
+    const block = await sepolia.client.getBlockNumber();
+    const { code, output } = await toSepolia("--grace-period", "1200", "--dry-run");
+    expect(code, output).to.equal(0);
+    expect(output)
+      .to.match(/PaymentChannels +0x\w+ +to be deployed/)
+      .and.contain("Nothing was sent");
+    expect(await sepolia.client.getBlockNumber()).to.equal(block);
+    expect(filesBelow(sepoliaFolder)).to.deep.equal(before);
   });
 
   it("never writes into the committed folder for a throw-away chain, whatever its id", () => {
@@ -131,8 +145,7 @@ describe("npm run deploy", () => {
     const elsewhere = makeFolder();
     const block = await base.client.getBlockNumber();
     await base.client.mine({ blocks: 3 });
-    const env = { SUBFEN_BASE_SEPOLIA_RPC_URL: base.rpc, SUBFEN_DEPLOYER_KEY: key };
-    const { code, output } = await runDeploy(elsewhere, ["--network", "base-sepolia"], env);
+    const { code, output } = await toBase(elsewhere);
     expect(code, output).to.equal(0);
     expect(await base.client.getBlockNumber()).to.equal(block + 3n);
     const [ours, theirs] = [readDeployment(elsewhere, "base-sepolia"), readDeployment(folder, "base-sepolia")];
@@ -145,12 +158,6 @@ describe("npm run deploy", () => {
 
   it("leaves the others where they are when one contract changes", async () => {
     const before = readDeployment(folder, "sepolia");
-    const dry = await toSepolia("--grace-period", "1200", "--dry-run");
-    expect(dry.output)
-      .to.match(/PaymentChannels +0x\w+ +to be deployed/)
-      .and.contain("Nothing was sent");
-    expect(readDeployment(folder, "sepolia")).to.deep.equal(before);
-
     const { code, output } = await toSepolia("--grace-period", "1200");
     expect(code, output).to.equal(0);
     const { contracts: after } = readDeployment(folder, "sepolia");
@@ -170,13 +177,12 @@ describe("npm run deploy", () => {
     const { address } = readDeployment(folder, "sepolia").contracts.TickCondition!;
     const code = (await sepolia.client.getCode({ address })) as Hex;
     await sepolia.client.setCode({ address, bytecode: "0x600160015500" });
-    const recorded = await toSepolia();
+    const elsewhere = makeFolder();
+    const env = { SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc, SUBFEN_DEPLOYER_KEY: key };
+    const [recorded, planned] = await Promise.all([toSepolia(), runDeploy(elsewhere, ["--network", "sepolia"], env)]);
     expect(recorded.code).to.equal(1);
     expect(recorded.output).to.contain(`At ${address}, where TickCondition was recorded, stands a foreign contract`);
     expect(recorded.output).to.contain("Start that chain anew, or reach another node.");
-    const elsewhere = makeFolder();
-    const env = { SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc, SUBFEN_DEPLOYER_KEY: key };
-    const planned = await runDeploy(elsewhere, ["--network", "sepolia"], env);
     expect(planned.code).to.equal(1);
     expect(planned.output).to.contain(`At ${address}, where TickCondition belongs, stands a foreign contract`);
     expect(existsSync(join(elsewhere, "cache"))).to.equal(false);
@@ -185,13 +191,14 @@ describe("npm run deploy", () => {
   });
 
   it("begins anew on a throw-away chain that was begun anew", async () => {
-    const before = readDeployment(folder, "local");
-    await local.process.kill();
-    local = await startHardhatNode();
-    const { code, output } = await toLocal();
+    const before = readDeployment(folder, "base-sepolia");
+    await base.process.kill();
+    base = await startAnvil(84532);
+    const { code, output } = await toBase();
     expect(code, output).to.equal(0);
-    expect(addressesOf(readDeployment(folder, "local"))).to.deep.equal(addressesOf(before));
-    const { PaymentChannels } = readDeployment(folder, "local").contracts;
-    expect(await local.client.getCode({ address: PaymentChannels!.address })).to.not.equal(undefined);
+    const after = readDeployment(folder, "base-sepolia");
+    expect(addressesOf(after)).to.deep.equal(addressesOf(before));
+    const { address } = after.contracts.PaymentChannels!;
+    expect(await base.client.getCode({ address })).to.not.equal(undefined);
   });
 });

@@ -61,7 +61,8 @@ export function startDeploy(folder: string, args: readonly string[], env: Record
   const build = process.env.SUBFEN_BUILD === undefined ? {} : { SUBFEN_BUILD: process.env.SUBFEN_BUILD };
   const child = spawn(process.execPath, ["--conditions=subfen-source", resolve("scripts/deploy.ts"), ...args], {
     cwd: folder,
-    env: { ...Object.fromEntries(own), ...build, ...env },
+    // Most of a run is loading Hardhat.
+    env: { ...Object.fromEntries(own), ...build, NODE_COMPILE_CACHE: resolve("cache/node"), ...env },
   });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
