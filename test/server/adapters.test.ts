@@ -136,6 +136,25 @@ for (const [name, serveWith] of Object.entries(adapters)) {
       expect((await stall.buy(channel, unused())).headers.getSetCookie()).to.deep.equal(["a=1", "b=2"]);
     });
 
+    for (const status of [200, 404]) {
+      it(`F091: leaves out of an answer of ${status} what is of the work's own connection`, async () => {
+        const headers = { "content-length": "3", trailer: "x-sum", upgrade: "h2c", "x-work": "1" };
+        stall.work = () => new Response("0123456789", { status, headers });
+        const reply = await stall.buy(channel, unused());
+        expect([reply.status, reply.text]).to.deep.equal([status, "0123456789"]);
+        expect(reply.headers.get("x-work")).to.equal("1");
+        for (const name of ["trailer", "upgrade"]) expect(reply.headers.has(name), name).to.equal(false);
+      });
+
+      it(`F085: charges nothing for an answer of ${status} with a header that HTTP cannot carry`, async () => {
+        const { spent } = (await stall.record(channel))!;
+        stall.work = () => new Response("never seen", { status, headers: { "x-work": "a\u0001b" } });
+        const reply = await stall.buy(channel, unused());
+        expect([reply.status, reply.problem?.code]).to.deep.equal([502, "seller-failed"]);
+        expect(await stall.record(channel)).to.include({ spent, held: 0n });
+      });
+    }
+
     it("F091: sends a stream's bytes, all of them", async () => {
       const part = new Uint8Array(65_536).fill(97);
       stall.work = () => {

@@ -93,6 +93,7 @@ export async function perform(
   try {
     if (gone.aborted) stop();
     const response = await beforeLate(work(asked, { add: (amount) => void (used += amount) }));
+    const headers = sendableHeaders(response);
     const succeeded = offer.succeeds?.(response) ?? (response.status >= 200 && response.status < 400);
     const isEventStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
     const meter = succeeded && response.body ? offer.price.stream?.(body, isEventStream, () => used) : undefined;
@@ -111,8 +112,8 @@ export async function perform(
       return { kind: "stream", stream };
     }
     const bytes = (await beforeLate(readBody(response, Number.POSITIVE_INFINITY))) ?? new Uint8Array();
-    if (!succeeded) return { kind: "failed", response: unpaid(response, bytes) };
-    const answer = { status: response.status, headers: [...response.headers], body: bytes };
+    if (!succeeded) return { kind: "failed", response: unpaid(response, headers, bytes) };
+    const answer = { status: response.status, headers, body: bytes };
     return { kind: "answer", answer, cost: offer.price.meter(bytes, used) };
   } catch (error) {
     if (isGone && !late) return { kind: "gone", cost: used };
@@ -124,12 +125,20 @@ export async function perform(
   }
 }
 
-function unpaid({ status, headers }: Response, body: Uint8Array): Response {
-  const isBodyless = nullBodyStatuses.has(status);
-  const response = new Response(isBodyless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
-  for (const name of headers.keys()) if (name.startsWith("payment-")) response.headers.delete(name);
-  return response;
+function unpaid({ status }: Response, given: [string, string][], body: Uint8Array): Response {
+  const headers = given.filter(([name]) => !notTheirs.test(name));
+  return new Response(nullBodyStatuses.has(status) ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
 }
+
+/** @throws {TypeError} when fetch can express the answer and HTTP/1.1 cannot: it would be lost on its way, and charged. */
+function sendableHeaders({ status, headers, body }: Response): [string, string][] {
+  const all = [...headers];
+  if (status >= 200 && all.every(([, value]) => !notCarried.test(value))) return all;
+  void body?.cancel().catch(() => undefined);
+  throw new TypeError("the work's answer is a network error, or has a control character in a header");
+}
+
+const notCarried = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** The handler, an upstream above all, must never see what pays. */
 function toAsked(request: Request, body: Uint8Array): { asked: Request; abort: (reason: unknown) => void } {
@@ -189,7 +198,7 @@ export function paidHeaders(given: Iterable<readonly [string, string]>, receipt:
 
 /** What is the gateway's to say, what shared caches obey before `Cache-Control`, and what is of an upstream's connection. */
 const notTheirs =
-  /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^connection$|^keep-alive$|^transfer-encoding$/;
+  /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^(connection|content-length|keep-alive|trailer|transfer-encoding|upgrade)$/;
 
 function privateCaching(current: string | undefined): string {
   if (current === undefined) return "private";

@@ -174,7 +174,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     });
     const answer = new Headers(paidHeaders(headers, receipts.pending(challenge.id, channel)));
     // It may end early, and has the gateway's words in it.
-    for (const name of ["content-length", "content-digest", "etag"]) answer.delete(name);
+    for (const name of ["content-digest", "etag"]) answer.delete(name);
     const response = new Response(body, { status, headers: answer });
     const readTrailers = () =>
       receipt === undefined ? ({} as Record<string, string>) : { "payment-receipt": receipt };
