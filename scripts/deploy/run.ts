@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { type Address, zeroAddress } from "viem";
 import { formatEther } from "viem/utils";
@@ -30,6 +30,9 @@ export type Request = {
   folder?: string | undefined;
 };
 
+/** Where real networks are recorded. */
+const committed = "deployments";
+
 type Say = (line: string) => void;
 
 /**
@@ -42,8 +45,7 @@ type Say = (line: string) => void;
 export async function run(request: Request, say: Say): Promise<void> {
   const opened = await openNetwork(request.network);
   const { name, chainId, deployer, isThrowAway } = opened;
-  // What stands on a chain that will be thrown away is nobody's business but this machine's.
-  const folder = join(request.folder ?? (isThrowAway ? "cache/deployments" : "deployments"), name);
+  const folder = chooseFolder(opened, request.folder);
   say(`Network ${name}: chain ${chainId}${isThrowAway ? ", a throw-away" : ""}. Account ${deployer}.`);
 
   const record = await readCurrent(opened, folder);
@@ -62,7 +64,9 @@ export async function run(request: Request, say: Say): Promise<void> {
   show(surveyed, say);
   if (missing.length > 0) {
     const { balance, needed } = await requireBalance(opened, missing);
-    say(`The account has ${formatEther(balance)} ETH; this takes at most ${formatEther(needed)} ETH.`);
+    say(
+      `The account has ${formatEther(balance)} ETH, and needs ${formatEther(needed)} ETH at the present price of gas.`,
+    );
   }
   if (request.isDryRun) return say("Nothing was sent: this was a dry run.");
 
@@ -86,6 +90,16 @@ export async function run(request: Request, say: Say): Promise<void> {
     { token, isMock: realToken === undefined, channels: addressAt("PaymentChannels"), isThrowAway, folder },
     say,
   );
+}
+
+/** What stands on a chain that will be thrown away is nobody's business but this machine's. */
+function chooseFolder({ name, isThrowAway }: Opened, asked: string | undefined): string {
+  if (isThrowAway && asked !== undefined && resolve(asked) === resolve(committed)) {
+    throw new Refusal(
+      `The node is one for developing: what stands there is not recorded in ${committed}. Omit --folder.`,
+    );
+  }
+  return join(asked ?? (isThrowAway ? "cache/deployments" : committed), name);
 }
 
 /** Reads what is recorded of the chain as it is now: that of a chain begun anew is thrown away, or refused. */

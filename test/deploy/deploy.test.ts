@@ -5,6 +5,8 @@ import { expect } from "chai";
 import { type Address, type Hex, keccak256, parseAbiItem } from "viem";
 
 import { mockDigitalYuanAbi, paymentChannelsAbi } from "../../sdk/src/index.ts";
+import { readBuild } from "../../scripts/deploy/build.ts";
+import { gasFor } from "../../scripts/deploy/survey.ts";
 import { contracts, factory } from "../../scripts/deploy/plan.ts";
 import {
   addressesOf,
@@ -74,6 +76,15 @@ describe("npm run deploy", () => {
     expect([one!.chainId, two!.chainId, three!.chainId]).to.deep.equal([11155111, 84532, 31337]);
   });
 
+  it("asks for the gas that it needs, and less than twice that", async () => {
+    const { contracts: recorded } = readDeployment(folder, "sepolia");
+    const hashes = Object.values(recorded).map(({ transactionHash }) => transactionHash as Hex);
+    const receipts = await Promise.all(hashes.map((hash) => sepolia.client.getTransactionReceipt({ hash })));
+    const used = receipts.reduce((sum, { gasUsed }) => sum + gasUsed, 0n);
+    const built = await readBuild({ gracePeriod: 900, operator: deployer }, { withToken: true });
+    expect(Number(gasFor(built))).to.be.within(Number(used), 2 * Number(used));
+  });
+
   it("records each contract as the chain has it", async () => {
     const { client } = sepolia;
     const deployment = readDeployment(folder, "sepolia");
@@ -135,7 +146,10 @@ describe("npm run deploy", () => {
     expect(filesBelow(sepoliaFolder)).to.deep.equal(before);
   });
 
-  it("never writes into the committed folder for a throw-away chain, whatever its id", () => {
+  it("never writes into the committed folder for a throw-away chain, whatever its id", async () => {
+    const asked = await toSepolia("--folder", "deployments");
+    expect(asked.code).to.equal(1);
+    expect(asked.output).to.contain("what stands there is not recorded in deployments. Omit --folder.");
     expect(filesBelow("deployments")).to.deep.equal(committed);
     expect(existsSync(join(folder, "deployments"))).to.equal(false);
     expect(readdirSync(join(folder, "cache/deployments"))).to.have.members(["base-sepolia", "local", "sepolia"]);
