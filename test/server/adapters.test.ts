@@ -331,6 +331,42 @@ describe("toNodeListener", () => {
     await stall.close();
   });
 
+  it("F091: sends what a handler of one's own makes of the gateway's answer", async () => {
+    const stall = await openStall(await createWorld(), {
+      serve: (gateway, offer, work) =>
+        serve(async (request) => {
+          const response = await gateway.charge(request, offer, work);
+          response.headers.set("x-own", "1");
+          response.headers.delete("x-work");
+          if (!request.headers.has("x-replace")) return response;
+          return new Response(`${await response.text()}!`, response);
+        }),
+    });
+    const channel = await stall.open();
+    stall.work = () => new Response("whole", { status: 201, headers: { "x-work": "1" } });
+    const replies = [
+      await stall.buy(channel, price),
+      await stall.buy(channel, 2n * price, { headers: { "x-replace": "1" } }),
+    ];
+    expect(replies.map(({ status, text }) => [status, text])).to.deep.equal([
+      [201, "whole"],
+      [201, "whole!"],
+    ]);
+    for (const { headers, receipt } of replies) {
+      expect([headers.get("x-own"), headers.get("x-work"), receipt?.amount]).to.deep.equal(["1", null, price]);
+    }
+    await stall.close();
+  });
+
+  it("answers calls that come together, each with its own", async () => {
+    const stall = await openStall(await createWorld());
+    const channels = await Promise.all(Array.from({ length: 4 }, () => stall.open()));
+    const replies = await Promise.all(channels.map((channel, i) => stall.buy(channel, price, { body: `call ${i}` })));
+    expect(replies.map(({ text }) => text)).to.deep.equal(channels.map((_, i) => `did call ${i}`));
+    expect(replies.map(({ receipt }) => receipt?.channelId)).to.deep.equal(channels.map(({ channelId }) => channelId));
+    await stall.close();
+  });
+
   it("F091: hands a request without a body on as one that fetch takes, without what pays", async () => {
     const upstream: Record<string, unknown>[] = [];
     const other = await serve(async (request) => {

@@ -22,7 +22,7 @@ const window = 60_000;
  * @param seller - The seller.
  * @returns Answers a request for a channel's status, and `undefined` to any other.
  */
-export function createChannelStatus(seller: Seller): (request: Request) => Promise<Response | undefined> {
+export function createChannelStatus(seller: Seller): (request: Request) => Promise<Response> | undefined {
   const { ledger, contract, chainId, now } = seller;
   const startedAt = BigInt(now());
   /** By channel, the time of the last question, the longest ago asked first. Only signers of known channels get into it. */
@@ -39,6 +39,12 @@ export function createChannelStatus(seller: Seller): (request: Request) => Promi
   }
 
   async function answer(request: Request, channelId: Hex): Promise<Response> {
+    const response = await look(request, channelId);
+    response.headers.set("date", new Date(now()).toUTCString());
+    return response;
+  }
+
+  async function look(request: Request, channelId: Hex): Promise<Response> {
     const asked = parseStatusAuthorization(request.headers.get("authorization"));
     if (!asked) return unknown();
     const { timestamp, signature } = asked;
@@ -62,14 +68,11 @@ export function createChannelStatus(seller: Seller): (request: Request) => Promi
     });
   }
 
-  return async (request) => {
+  return (request) => {
     // Every request comes by here: most are told apart without taking their address to pieces.
     if (request.method !== "GET" || !request.url.includes(channelStatusFolder)) return undefined;
     const channelId = parseChannelStatusPath(new URL(request.url).pathname);
-    if (channelId === undefined) return undefined;
-    const response = await answer(request, channelId);
-    response.headers.set("date", new Date(now()).toUTCString());
-    return response;
+    return channelId === undefined ? undefined : answer(request, channelId);
   };
 }
 

@@ -15,6 +15,7 @@ import { canonicalize, decodeJsonObject, encodeBase64Url } from "../wire/encodin
 import type { Charging } from "./charging.ts";
 import type { GatewayParameters } from "./gatewayParameters.ts";
 import { perform, withReceipt } from "./perform.ts";
+import type { Reply } from "./reply.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
 import type { Workload } from "./workload.ts";
@@ -69,7 +70,7 @@ export function createChargeScheme(
   }
 
   /** The answer to an authorization that has bought something. */
-  async function repeat(charge: KnownCharge, { request, body, challenge }: Exchange): Promise<Response> {
+  async function repeat(charge: KnownCharge, { request, body, challenge }: Exchange): Promise<Reply> {
     if (!isFor(challenge, request, body)) {
       throw new ProblemError("statement-used", "This authorization has paid for another request. Pay this one anew.");
     }
@@ -90,7 +91,7 @@ export function createChargeScheme(
   }
 
   /** Does the work of a charge that is held, and moves its money. */
-  async function serve(charge: Charge, payload: ChargePayload, timeout: number, exchange: Exchange): Promise<Response> {
+  async function serve(charge: Charge, payload: ChargePayload, timeout: number, exchange: Exchange): Promise<Reply> {
     const { request, body, offer, work, challenge } = exchange;
     const ref = { payer: charge.payer, nonce: charge.nonce };
     const release = (): Promise<void> => ledger.releaseCharge(ref);

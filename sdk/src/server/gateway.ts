@@ -15,6 +15,7 @@ import type { GatewayParameters } from "./gatewayParameters.ts";
 import { openSeller } from "./openSeller.ts";
 import { type Price, startingPrice, type WorkMeter } from "./price.ts";
 import { toProblemResponse } from "./refusals.ts";
+import { isPlain, type Reply, toHandler, toResponse } from "./reply.ts";
 import { readBody } from "./requestBody.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError } from "./seller.ts";
@@ -175,7 +176,7 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     );
   }
 
-  async function pay(exchange: Omit<Exchange, "requireFresh">): Promise<Response> {
+  async function pay(exchange: Omit<Exchange, "requireFresh">): Promise<Reply> {
     const { challenge } = exchange;
     const { method, intent, expires } = challenge;
     const scheme = method === "evm" ? schemes.find((known) => known.intent === intent) : undefined;
@@ -191,26 +192,30 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     return scheme.respond({ ...exchange, requireFresh });
   }
 
-  async function respond(request: Request, offer: Offer, work: Work): Promise<Response> {
+  /** A body that never ends would take a place of those that run for nothing. */
+  async function readInTime(request: Request): Promise<Uint8Array | undefined | "slow"> {
+    const slow = AbortSignal.timeout(bodyTimeout);
+    return untilAborted(readBody(request, maxBody), slow).catch((error: unknown) => {
+      if (request.signal.aborted) return undefined;
+      if (slow.aborted) return "slow";
+      throw error;
+    });
+  }
+
+  async function respond(request: Request, offer: Offer, work: Work): Promise<Reply> {
     if (request.method === "OPTIONS") return new Response(null, { status: 204 });
     const { length } = request.headers.get("authorization") ?? "";
     if (length > maxCredential) {
       const detail = `The credential has ${length} characters, above the limit of ${maxCredential}.`;
       return problemResponse("headers-too-large", detail, { members: { length, most: maxCredential } });
     }
-    // A body that never ends would take a place of those that run for nothing.
-    const slow = request.body ? AbortSignal.timeout(bodyTimeout) : request.signal;
-    const body = await untilAborted(readBody(request, maxBody), slow).catch((error: unknown) => {
-      if (request.signal.aborted) return "gone" as const;
-      if (slow.aborted) return "slow" as const;
-      throw error;
-    });
+    const body = request.body ? await readInTime(request) : noBody;
+    // Nobody is there to read it, and nothing has failed.
+    if (request.signal.aborted) return new Response(null, { status: 499 });
     if (body === "slow") {
       const detail = `The body did not come within ${bodyTimeout} ms.`;
       return problemResponse("body-too-slow", detail, { members: { most: bodyTimeout } });
     }
-    // Nobody is there to read it, and nothing has failed.
-    if (body === "gone") return new Response(null, { status: 499 });
     if (!body) return problemResponse("body-too-large", `The body is above the limit of ${maxBody} bytes.`);
     const start = (): bigint =>
       request.method === "HEAD" || (body.length === 0 && offer.price.pricing.unit !== "request")
@@ -231,11 +236,11 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     }
   }
 
-  async function answer(request: Request, offer: Offer, work: Work): Promise<Response> {
+  async function answer(request: Request, offer: Offer, work: Work): Promise<Reply> {
     let leave: (() => void) | undefined;
     try {
       leave = workload.enter();
-      return (await channelStatus(request)) ?? (await respond(request, offer, work));
+      return await (channelStatus(request) ?? respond(request, offer, work));
     } catch (error) {
       return toProblemResponse(error, () => [], report);
     } finally {
@@ -243,20 +248,22 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
     }
   }
 
-  async function charge(request: Request, offer: Offer, work: Work): Promise<Response> {
+  async function serve(request: Request, offer: Offer, work: Work): Promise<Reply> {
     const began = observe ? performance.now() : 0;
-    const response = await answer(request, offer, work);
+    const reply = await answer(request, offer, work);
     observe?.({
       kind: "answered",
       method: request.method,
       path: new URL(request.url).pathname,
-      status: response.status,
-      problem: problemOf(response),
-      amount: receiptAmount(response),
+      status: reply.status,
+      problem: isPlain(reply) ? undefined : problemOf(reply),
+      amount: receiptAmount(reply),
       milliseconds: performance.now() - began,
     });
     // Whether a page of another origin may ask at all is the seller's to say; if it may, it must be able to pay.
-    if (request.headers.has("origin")) response.headers.append("access-control-expose-headers", exposedHeaders);
+    if (!request.headers.has("origin")) return reply;
+    const response = toResponse(reply);
+    response.headers.append("access-control-expose-headers", exposedHeaders);
     return response;
   }
 
@@ -266,8 +273,8 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
   }
 
   return {
-    charge,
-    protect: (offer, work) => (request) => charge(request, offer, work),
+    charge: async (request, offer, work) => toResponse(await serve(request, offer, work)),
+    protect: (offer, work) => toHandler((request) => serve(request, offer, work)),
     async settleAll() {
       await session.writeDown();
       await charging?.settleEarned();
@@ -297,6 +304,8 @@ export async function createGateway(parameters: createGateway.Parameters): Promi
 export declare namespace createGateway {
   type Parameters = GatewayParameters;
 }
+
+const noBody = new Uint8Array();
 
 /** What a page of another origin needs to read. */
 const exposedHeaders = "WWW-Authenticate, Payment-Receipt, Payment-Status, Retry-After";

@@ -4,6 +4,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { parseBaseUnits } from "../protocol/amounts.ts";
 import { decodeJsonObject } from "../wire/encoding.ts";
 import type { ProblemCode } from "../wire/problem.ts";
+import { isPlain, type Reply } from "./reply.ts";
 
 /** What a gateway tells whoever watches it. Amounts in base units. */
 export type GatewayEvent =
@@ -96,9 +97,11 @@ export function observeLedger(ledger: Ledger, observe: (event: GatewayEvent) => 
 }
 
 /** @returns Base units that an answer's receipt is over, or `undefined` where it has none or tells it at its end. */
-export function receiptAmount({ headers }: Response): bigint | undefined {
-  const receipt = headers.get("payment-receipt");
-  if (receipt === null) return undefined;
+export function receiptAmount(reply: Reply): bigint | undefined {
+  const receipt = isPlain(reply)
+    ? reply.headers.find(([name]) => name === "payment-receipt")?.[1]
+    : reply.headers.get("payment-receipt");
+  if (!receipt) return undefined;
   try {
     const { amount, isPending } = decodeJsonObject(receipt, "receipt");
     return typeof amount === "string" && !isPending ? parseBaseUnits(amount) : undefined;

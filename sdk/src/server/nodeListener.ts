@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import type { Answer } from "../ledger/ledger.ts";
 import { withController } from "./ownRequests.ts";
-import { bytesOf } from "./responseBytes.ts";
+import { plainly, type Reply, toPlain, toResponse } from "./reply.ts";
 import { trailersOf } from "./trailers.ts";
 
 /**
@@ -19,13 +20,14 @@ import { trailersOf } from "./trailers.ts";
 export function toNodeListener(
   handler: (request: Request) => Promise<Response>,
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const reply = plainly(handler);
   return (incoming, outgoing) => {
-    void answer(handler, incoming, outgoing);
+    void answer(reply, incoming, outgoing);
   };
 }
 
 async function answer(
-  handler: (request: Request) => Promise<Response>,
+  handler: (request: Request) => Promise<Reply>,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -38,17 +40,14 @@ async function answer(
     return;
   }
   try {
-    const response = await handler(request);
-    const bytes = bytesOf(response);
-    if (bytes) {
-      response.headers.set("content-length", String(bytes.length));
-      outgoing.writeHead(response.status, [...response.headers].flat());
-      if (incoming.method === "HEAD") outgoing.end();
-      else if (bytes.length > maxJoined) outgoing.end(bytes);
-      // Text is joined with the head: one thing is written, not two.
-      else outgoing.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
+    const reply = await handler(request);
+    const plain = toPlain(reply);
+    if (plain) {
+      await endOfTurn();
+      sendWhole(outgoing, plain, incoming.method !== "HEAD");
       return;
     }
+    const response = toResponse(reply);
     outgoing.statusCode = response.status;
     for (const [name, value] of response.headers) {
       if (name !== "set-cookie") outgoing.setHeader(name, value);
@@ -70,6 +69,29 @@ async function answer(
     // The answer broke off: the caller must see that, and not a shorter answer; and what was written before it.
     setImmediate(() => outgoing.destroy());
   }
+}
+
+let turn: Promise<void> | undefined;
+
+/** Whole answers are written once no more of the requests at hand can be read, one after the other: their readers wake once. */
+function endOfTurn(): Promise<void> {
+  turn ??= new Promise((resolve) =>
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    }),
+  );
+  return turn;
+}
+
+function sendWhole(outgoing: ServerResponse, { status, headers, body }: Answer, hasBody: boolean): void {
+  const raw = ["content-length", String(body.length)];
+  for (const [name, value] of headers) if (name !== "content-length") raw.push(name, value);
+  outgoing.writeHead(status, raw);
+  if (!hasBody) outgoing.end();
+  else if (body.length > maxJoined) outgoing.end(body);
+  // Text is joined with the head: one thing is written, not two.
+  else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), "latin1");
 }
 
 /** Bytes of an answer up to which copying it costs less than writing it apart from its head. */

@@ -4,7 +4,7 @@ import type { StreamMeter } from "../wire/metering.ts";
 import type { Offer, Work } from "./gateway.ts";
 import { ownController } from "./ownRequests.ts";
 import { readBody } from "./requestBody.ts";
-import { withBytes } from "./responseBytes.ts";
+import type { Reply } from "./reply.ts";
 import type { Workload } from "./workload.ts";
 
 /** What became of the work. */
@@ -55,23 +55,22 @@ export async function perform(
   const { ending } = options.workload;
   let used = 0n;
   let isGone = false;
-  let isLate = false;
+  let late: DOMException | undefined;
   /** For an answer that flows, which is read until one of them is aborted. */
   let signals: { gone: AbortController; late: AbortController } | undefined;
   let refuseLate: ((reason: unknown) => void) | undefined;
   const stop = (): void => {
     // The work's signal may be the request's own, which was aborted then for being late.
-    if (isLate) return;
+    if (late) return;
     isGone = true;
     signals?.gone.abort(gone.reason);
     abort(gone.reason);
   };
   const stopLate = (): void => {
-    isLate = true;
-    const reason = new DOMException("The work took too long.", "TimeoutError");
-    refuseLate?.(reason);
+    late = new DOMException("The work took too long.", "TimeoutError");
+    refuseLate?.(late);
     signals?.late.abort();
-    abort(reason);
+    abort(late);
   };
   gone.addEventListener("abort", stop);
   const timer = setTimeout(stopLate, options.timeout);
@@ -82,10 +81,13 @@ export async function perform(
     gone.removeEventListener("abort", stop);
   };
 
-  // What comes too late counts no more, whether or not the work obeys its signal.
-  const lateness = new Promise<never>((_resolve, reject) => (refuseLate = reject));
-  lateness.catch(() => undefined);
-  const beforeLate = <value>(result: value | Promise<value>): Promise<value> => Promise.race([result, lateness]);
+  /** What comes too late counts no more, whether or not the work obeys its signal. */
+  const beforeLate = <value>(result: value | Promise<value>): Promise<value> =>
+    new Promise((resolve, reject) => {
+      refuseLate = reject;
+      if (late) reject(late);
+      Promise.resolve(result).then(resolve, reject);
+    });
 
   let isFlowing = false;
   try {
@@ -105,8 +107,7 @@ export async function perform(
       signals = { gone: new AbortController(), late: new AbortController() };
       // It may have come in the meantime.
       if (isGone) signals.gone.abort(gone.reason);
-      const { gone: left, late } = signals;
-      const stream = { response, meter, isEventStream, gone: left.signal, late: late.signal, end };
+      const stream = { response, meter, isEventStream, gone: signals.gone.signal, late: signals.late.signal, end };
       return { kind: "stream", stream };
     }
     const bytes = (await beforeLate(readBody(response, Number.POSITIVE_INFINITY))) ?? new Uint8Array();
@@ -114,7 +115,7 @@ export async function perform(
     const answer = { status: response.status, headers: [...response.headers], body: bytes };
     return { kind: "answer", answer, cost: offer.price.meter(bytes, used) };
   } catch (error) {
-    if (isGone && !isLate) return { kind: "gone", cost: used };
+    if (isGone && !late) return { kind: "gone", cost: used };
     options.report(error);
     const detail = "The seller failed to do the work. Nothing was charged; the same request may be sent again.";
     return { kind: "failed", response: problemResponse("seller-failed", detail) };
@@ -163,25 +164,26 @@ const hidden = ["authorization", "x-http-method-override", "x-http-method", "x-m
 const nullBodyStatuses = new Set([101, 103, 204, 205, 304]);
 
 /**
- * Makes the response to a request that was paid for.
+ * Makes the reply to a request that was paid for.
  *
  * @param answer - The answer of the work, now or when it was first given.
  * @param receipt - The value of `Payment-Receipt`.
- * @returns The response. What was paid for is for the buyer: no shared cache may keep it.
+ * @returns The reply. What was paid for is for the buyer: no shared cache may keep it.
  */
-export function withReceipt(answer: Answer, receipt: string): Response {
-  const body = nullBodyStatuses.has(answer.status) ? null : (answer.body as Uint8Array<ArrayBuffer>);
-  // With its headers at once: a server that puts its own Response in place of the global one gives each a type by default.
-  const response = new Response(body, { status: answer.status, headers: paidHeaders(answer.headers, receipt) });
-  return body === null ? response : withBytes(response, body);
+export function withReceipt({ status, headers: given, body }: Answer, receipt: string): Reply {
+  const headers = paidHeaders(given, receipt);
+  return nullBodyStatuses.has(status) ? new Response(null, { status, headers }) : { status, headers, body };
 }
 
-/** The headers of an answer that is paid for. */
-export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): Headers {
-  const headers = new Headers();
-  for (const [name, value] of given) if (!notTheirs.test(name)) headers.append(name, value);
-  headers.set("payment-receipt", receipt);
-  headers.set("cache-control", privateCaching(headers.get("cache-control")));
+/** The headers of an answer that is paid for; those that are given are a response's, in lower case. */
+export function paidHeaders(given: Iterable<readonly [string, string]>, receipt: string): [string, string][] {
+  const headers: [string, string][] = [];
+  let caching: string | undefined;
+  for (const [name, value] of given) {
+    if (name === "cache-control") caching = value;
+    else if (!notTheirs.test(name)) headers.push([name, value]);
+  }
+  headers.push(["payment-receipt", receipt], ["cache-control", privateCaching(caching)]);
   return headers;
 }
 
@@ -189,8 +191,8 @@ export function paidHeaders(given: Iterable<readonly [string, string]>, receipt:
 const notTheirs =
   /^payment-|cdn-cache-control$|^surrogate-control$|^x-accel-expires$|^connection$|^keep-alive$|^transfer-encoding$/;
 
-function privateCaching(current: string | null): string {
-  if (current === null) return "private";
+function privateCaching(current: string | undefined): string {
+  if (current === undefined) return "private";
   const directives = current.split(",").map((directive) => directive.trim());
   return ["private", ...directives.filter((directive) => !/^(|public|private|s-maxage=.*)$/i.test(directive))].join(
     ", ",

@@ -1,5 +1,6 @@
 import type { Challenge } from "../wire/challenge.ts";
 import type { Offer, Work } from "./gateway.ts";
+import type { Reply } from "./reply.ts";
 
 /** A request that comes with a credential, and what is sold to it. */
 export type Exchange = {
@@ -41,5 +42,5 @@ export type Scheme = {
    * @throws {ProblemError} when it is not served.
    * @throws {MalformedError} when the payload is not what the scheme says.
    */
-  respond(exchange: Exchange): Promise<Response>;
+  respond(exchange: Exchange): Promise<Reply>;
 };

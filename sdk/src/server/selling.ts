@@ -15,6 +15,7 @@ import { paidHeaders, perform, withReceipt, type WorkStream } from "./perform.ts
 import { startingPrice } from "./price.ts";
 import type { Receipts } from "./receipts.ts";
 import { toRefusal } from "./refusals.ts";
+import type { Reply } from "./reply.ts";
 import { hashBody, hashRequest } from "./requestBody.ts";
 import type { Exchange } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
@@ -30,7 +31,7 @@ export type Selling = {
    * Accepts a statement, holds what the request can cost, does the work, and captures what it was worth, or releases it
    * where the seller failed. A HEAD asks for no work: its statement is accepted.
    */
-  sell(exchange: Exchange, statement: Statement & Conditions): Promise<Response>;
+  sell(exchange: Exchange, statement: Statement & Conditions): Promise<Reply>;
   /** Hands an answer on as it flows, paid from one of the ledger's holds. */
   flow(exchange: Exchange, hold: StatementRef, stream: WorkStream, channel: ChannelRecord, reserved: bigint): Response;
   /** The answer to an action that asks for no work. */
@@ -171,7 +172,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
       onEnd: (written) => (receipt = written),
       report,
     });
-    const answer = paidHeaders(headers, receipts.pending(challenge.id, channel));
+    const answer = new Headers(paidHeaders(headers, receipts.pending(challenge.id, channel)));
     // It may end early, and has the gateway's words in it.
     for (const name of ["content-length", "content-digest", "etag"]) answer.delete(name);
     const response = new Response(body, { status, headers: answer });
@@ -199,7 +200,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     return result;
   }
 
-  async function sell(exchange: Exchange, statement: Statement & Conditions): Promise<Response> {
+  async function sell(exchange: Exchange, statement: Statement & Conditions): Promise<Reply> {
     const { request, offer, challenge } = exchange;
     const { channelId, cumulativeAmount, signature } = statement;
     const known = await channels.read(channelId);
@@ -228,7 +229,7 @@ export function createSelling(seller: Seller, options: SellingOptions): Selling 
     take: (step: () => Promise<HoldResult>) => Promise<HoldResult>,
     stated: StatementRequest,
     keep: (stream: WorkStream) => WorkStream,
-  ): Promise<Response> {
+  ): Promise<Reply> {
     const { request, body, offer, work, challenge } = exchange;
     const { channelId, cumulativeAmount } = statement;
     const ceiling = offer.price.ceiling(body);

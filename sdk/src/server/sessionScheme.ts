@@ -23,6 +23,7 @@ import { createReceipts } from "./receipts.ts";
 import { createReceiptSigner } from "./receiptSigner.ts";
 import type { Price } from "./price.ts";
 import { toRefusal } from "./refusals.ts";
+import type { Reply } from "./reply.ts";
 import type { Exchange, Scheme } from "./scheme.ts";
 import { ProblemError, type Seller } from "./seller.ts";
 import { createSelling } from "./selling.ts";
@@ -98,7 +99,7 @@ export async function createSessionScheme(
     known.add(request);
   }
 
-  async function open(exchange: Exchange, payload: ActionPayload<"open">): Promise<Response> {
+  async function open(exchange: Exchange, payload: ActionPayload<"open">): Promise<Reply> {
     const { channel, txHash } = await funding.open(payload, exchange.source);
     channels.note(channel.channelId);
     // A statement of zero buys nothing: it only opens.

@@ -23,6 +23,7 @@ export type Challenge = {
 
 const required = ["id", "realm", "method", "intent", "request"] as const;
 const optional = ["expires", "digest", "description", "opaque"] as const;
+const memberNames = [...required, ...optional];
 
 /** Characters of a description that are sent: proxies refuse headers of more than a few kilobytes. */
 const maxDescription = 400;
@@ -35,7 +36,7 @@ const maxDescription = 400;
  * @returns `Payment id="…", realm="…", …`
  */
 export function formatChallenge(challenge: Challenge): string {
-  const parameters = [...required, ...optional].flatMap((name) => {
+  const parameters = memberNames.flatMap((name) => {
     const value = name === "description" ? challenge[name]?.slice(0, maxDescription) : challenge[name];
     return value === undefined ? [] : [`${name}=${quote(value)}`];
   });
@@ -68,7 +69,7 @@ export function parseChallenges(header: string | null): Challenge[] {
 function toChallenge(parameters: ReadonlyMap<string, string> | undefined): Challenge | undefined {
   if (!parameters) return undefined;
   for (const name of required) if (!parameters.get(name)) return undefined;
-  const members = [...required, ...optional].flatMap((name) => {
+  const members = memberNames.flatMap((name) => {
     const value = parameters.get(name);
     return value === undefined ? [] : [[name, value]];
   });
@@ -132,16 +133,15 @@ function splitChallenges(header: string): SchemeChallenge[] {
  * @throws {MalformedError} when a required member is missing or any is not a string.
  */
 export function parseEchoedChallenge(value: Record<string, unknown>): Challenge {
-  const members: [string, string][] = [];
-  for (const name of [...required, ...optional]) {
+  const challenge: Partial<Record<keyof Challenge, string>> = {};
+  for (const name of memberNames) {
     const member = Object.hasOwn(value, name) ? value[name] : undefined;
     if (member === undefined || member === null) continue;
     if (typeof member !== "string") throw new MalformedError("credential", `challenge.${name} is not a string`);
-    members.push([name, member]);
+    challenge[name] = member;
   }
-  const challenge = Object.fromEntries(members) as Challenge;
   for (const name of required) {
     if (!challenge[name]) throw new MalformedError("credential", `challenge.${name} is missing`);
   }
-  return challenge;
+  return challenge as Challenge;
 }

@@ -29,8 +29,8 @@ export type TickAccount = {
    * @throws {ProblemError} when the tick has bought another request, or the ticks shown do not cover this one.
    */
   hold(n: number, request: TickRequest): TickHold;
-  /** Waits while more than a window is not written down. */
-  ready(): Promise<void>;
+  /** @returns What to wait for where more than a window is not written down. */
+  ready(): Promise<void> | undefined;
   /**
    * Reserves as much for a request as it has turned out to cost.
    *
@@ -179,14 +179,14 @@ export function createTickAccount(parameters: {
       return holds.add(n, request);
     },
 
-    async ready() {
-      if (reader.known - marked < window / 2) return;
+    ready() {
+      if (reader.known - marked < window / 2) return undefined;
       if (!marking) {
         marking = mark().finally(() => (marking = undefined));
         marking.catch(report);
       }
       // Whoever serves on unwritten ticks bears their loss: never more than a window.
-      if (reader.known - marked >= window) await marking;
+      return reader.known - marked >= window ? marking : undefined;
     },
 
     async grow(hold, amount) {

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 
 import { min } from "../../bigints.ts";
+import type { Answer, ChannelRecord } from "../../ledger/ledger.ts";
 import type { TickPayload } from "../../wire/session.ts";
 import type { ChannelSignal } from "../channelSignal.ts";
 import { perform, withReceipt, type WorkStream } from "../perform.ts";
 import { startingPrice } from "../price.ts";
 import type { Receipts } from "../receipts.ts";
+import type { Reply } from "../reply.ts";
 import { hashRequest } from "../requestBody.ts";
 import type { Exchange } from "../scheme.ts";
 import { ProblemError } from "../seller.ts";
@@ -30,7 +32,7 @@ export function createTickSelling(options: {
   readonly workTimeout: number;
   readonly workload: Workload;
   readonly report: (error: unknown) => void;
-}): (exchange: Exchange, tick: TickPayload) => Promise<Response> {
+}): (exchange: Exchange, tick: TickPayload) => Promise<Reply> {
   const { ticks, selling, receipts, signal, maxKeptAnswer, workTimeout, workload, report } = options;
 
   async function add(exchange: Exchange, tick: TickPayload): Promise<Response> {
@@ -41,11 +43,7 @@ export function createTickSelling(options: {
     return selling.acknowledge(exchange.challenge.id, account.channel());
   }
 
-  async function sell(
-    exchange: Exchange,
-    tick: TickPayload,
-    keep: (stream: WorkStream) => WorkStream,
-  ): Promise<Response> {
+  async function sell(exchange: Exchange, tick: TickPayload, keep: (stream: WorkStream) => WorkStream): Promise<Reply> {
     const { request, body, offer, work, challenge } = exchange;
     const ceiling = offer.price.ceiling(body);
     const asked = toTickRequest(exchange, startingPrice(offer.price, body));
@@ -67,8 +65,18 @@ export function createTickSelling(options: {
       return error;
     }
 
+    async function charge(cost: bigint, answer: Answer): Promise<ChannelRecord> {
+      try {
+        if (cost > hold.amount) await account.grow(hold, cost);
+        return await account.capture(hold, cost, answer.body.length <= maxKeptAnswer ? answer : undefined);
+      } catch (error) {
+        throw await released(error);
+      }
+    }
+
     try {
-      await ticks.use(account, () => account.ready());
+      const written = account.ready();
+      if (written) await ticks.use(account, () => written);
     } catch (error) {
       throw await released(error);
     }
@@ -94,14 +102,7 @@ export function createTickSelling(options: {
       }
       case "answer": {
         const { answer } = outcome;
-        const kept = answer.body.length <= maxKeptAnswer ? answer : undefined;
-        const cost = min(outcome.cost, ceiling);
-        const channel = await account
-          .grow(hold, cost)
-          .then(() => account.capture(hold, cost, kept))
-          .catch(async (error: unknown) => {
-            throw await released(error);
-          });
+        const channel = await charge(min(outcome.cost, ceiling), answer);
         return withReceipt(answer, receipts.ofTick(challenge.id, channel, hold.captured));
       }
     }
