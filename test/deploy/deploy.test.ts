@@ -31,9 +31,9 @@ function filesBelow(folder: string): Record<string, string> {
 }
 
 describe("npm run deploy", () => {
-  const folder = makeFolder();
+  let folder: string;
   const committed = filesBelow("deployments");
-  const sepoliaFolder = join(folder, "cache/deployments/sepolia");
+  const inCache = (network: string) => join(folder, "cache/deployments", network);
   let sepolia: Node;
   let base: Node;
   let local: Node;
@@ -53,6 +53,7 @@ describe("npm run deploy", () => {
     runDeploy(folder, ["--network", "local", ...args], { SUBFEN_LOCAL_RPC_URL: local.rpc });
 
   before(async () => {
+    folder = makeFolder();
     [sepolia, base, local] = await Promise.all([startAnvil(11155111), startAnvil(84532), startHardhatNode()]);
     runs = await Promise.all([toSepolia(), toBase(), toLocal()]);
   });
@@ -99,9 +100,11 @@ describe("npm run deploy", () => {
     expect(deployment.contracts.PaymentChannels!.arguments).to.deep.equal([900]);
     expect(deployment.contracts.MockDigitalYuan!.arguments).to.deep.equal([deployer]);
     expect(deployment.token).to.equal(deployment.contracts.MockDigitalYuan!.address);
-    const recorded = JSON.parse(readFileSync(join(sepoliaFolder, "deployed_addresses.json"), "utf8")) as object;
+    const recorded = JSON.parse(readFileSync(join(inCache("sepolia"), "deployed_addresses.json"), "utf8")) as object;
     expect(Object.values(recorded)).to.have.members(Object.values(addressesOf(deployment)));
-    const { abi } = JSON.parse(readFileSync(join(sepoliaFolder, "artifacts/Token#MockDigitalYuan.json"), "utf8")) as {
+    const { abi } = JSON.parse(
+      readFileSync(join(inCache("sepolia"), "artifacts/Token#MockDigitalYuan.json"), "utf8"),
+    ) as {
       abi: unknown;
     };
     expect(abi).to.deep.equal(mockDigitalYuanAbi);
@@ -123,19 +126,19 @@ describe("npm run deploy", () => {
 
   it("does nothing the second time", async () => {
     const twice = async (again: () => Promise<Run>, node: Node, network: string) => {
-      const before = filesBelow(join(folder, "cache/deployments", network));
+      const before = filesBelow(inCache(network));
       const block = await node.client.getBlockNumber();
       const { code, output } = await again();
       expect(code, output).to.equal(0);
       expect(output).to.contain("Nothing to do").and.not.contain("to be deployed");
       expect(await node.client.getBlockNumber()).to.equal(block);
-      expect(filesBelow(join(folder, "cache/deployments", network))).to.deep.equal(before);
+      expect(filesBelow(inCache(network))).to.deep.equal(before);
     };
     await Promise.all([twice(toSepolia, sepolia, "sepolia"), twice(toLocal, local, "local")]);
   });
 
   it("sends nothing in a dry run", async () => {
-    const before = filesBelow(sepoliaFolder);
+    const before = filesBelow(inCache("sepolia"));
     const block = await sepolia.client.getBlockNumber();
     const { code, output } = await toSepolia("--grace-period", "1200", "--dry-run");
     expect(code, output).to.equal(0);
@@ -143,7 +146,7 @@ describe("npm run deploy", () => {
       .to.match(/PaymentChannels +0x\w+ +to be deployed/)
       .and.contain("Nothing was sent");
     expect(await sepolia.client.getBlockNumber()).to.equal(block);
-    expect(filesBelow(sepoliaFolder)).to.deep.equal(before);
+    expect(filesBelow(inCache("sepolia"))).to.deep.equal(before);
   });
 
   it("never writes into the committed folder for a throw-away chain, whatever its id", async () => {

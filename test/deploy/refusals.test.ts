@@ -14,13 +14,14 @@ const apiKey = "a-very-secret-api-key";
 const secrets = [key.slice(2), poorKey.slice(2), apiKey];
 
 describe("npm run deploy, refusing", () => {
-  const folder = makeFolder();
+  let folder: string;
   let node: Node;
   /** The same chain, seen as if it were a real one. */
   let real: Observer;
   const printed: string[] = [];
 
   before(async () => {
+    folder = makeFolder();
     node = await startAnvil(11155111);
     real = await startObserver(node.rpc, {
       after: (method, result) => (method === "web3_clientVersion" ? "Geth/v1.16.0" : result),
