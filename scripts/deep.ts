@@ -46,7 +46,7 @@ const deployed: Run = {
   env: { SUBFEN_DOCS: "all" },
 };
 const killed: Run = {
-  name: "a buyer killed at each of its requests",
+  name: "a buyer killed at chosen requests",
   args: [...hardhat, "test", "mocha", "--no-compile", "test/sdk/client/killed.test.ts"],
   env: { SUBFEN_KILLS: "all" },
 };

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 import { networks } from "./deploy/networks.ts";
 import { Refusal } from "./deploy/refusal.ts";
+import { runScript } from "./deploy/runScript.ts";
 import { redact } from "./deploy/secrets.ts";
 
 const help = `Deploys the contracts to the same addresses on every chain. What is there already stays; a run that was ended goes on.
@@ -64,17 +65,4 @@ async function main(): Promise<void> {
   await run({ network, token, gracePeriod, folder, isDryRun: values["dry-run"] }, (line) => console.log(redact(line)));
 }
 
-/** What Hardhat and viem have to say is told in their words; a stack trace is for what nobody has foreseen. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error instanceof Refusal || /^(HardhatError|ProviderError)$/.test(error.name)) return error.message;
-  if ("shortMessage" in error) return String(error.shortMessage);
-  return error.stack ?? error.message;
-}
-
-try {
-  await main();
-} catch (error) {
-  console.error(redact(explain(error)));
-  process.exitCode = 1;
-}
+await runScript(main);

@@ -7,7 +7,7 @@ import { formatYuan, mockDigitalYuanAbi as abi, parseYuan } from "subfen";
 
 import { networks } from "./deploy/networks.ts";
 import { Refusal } from "./deploy/refusal.ts";
-import { redact } from "./deploy/secrets.ts";
+import { runScript } from "./deploy/runScript.ts";
 
 const help = `Gives an account of a test chain mock digital yuan, which is worth nothing.
 
@@ -30,12 +30,17 @@ function readArguments() {
   }
 }
 
+/** The most that one call gives: FAUCET_LIMIT of the token. */
+const most = parseYuan("500000");
+
 function readAmount(yuan: string): bigint {
-  try {
-    return parseYuan(yuan);
-  } catch {
-    throw new Refusal(`--yuan takes an amount such as 10 or 0.5, not "${yuan}".`);
-  }
+  const amount = isYuan(yuan) ? parseYuan(yuan) : 0n;
+  if (amount > 0n && amount <= most) return amount;
+  throw new Refusal(`--yuan takes an amount such as 10 or 0.5, at most ${formatYuan(most)}, not "${yuan}".`);
+}
+
+function isYuan(text: string): boolean {
+  return /^[0-9]{1,9}(\.[0-9]{1,6})?$/.test(text);
 }
 
 async function main(): Promise<void> {
@@ -47,9 +52,8 @@ async function main(): Promise<void> {
   if (!isAddress(to)) throw new Refusal(`--to takes an address of 20 bytes, not "${to}".`);
   const amount = readAmount(yuan);
 
-  // Hardhat reads it when it is loaded.
-  process.env.HARDHAT_NETWORK = network;
-  const { folderOf, openNetwork } = await import("./deploy/openNetwork.ts");
+  const { folderOf } = await import("./deploy/folderOf.ts");
+  const { openNetwork } = await import("./deploy/openNetwork.ts");
   const { readRecord } = await import("./deploy/record.ts");
   const opened = await openNetwork(network);
   const record = readRecord(folderOf(opened, folder));
@@ -57,6 +61,11 @@ async function main(): Promise<void> {
   if (token === undefined) {
     throw new Refusal(
       `No mock token is recorded for ${network}. Deploy it first: \`npm run deploy -- --network ${network}\`.`,
+    );
+  }
+  if ((await opened.client.getCode({ address: token })) === undefined) {
+    throw new Refusal(
+      `The mock token ${token} is not on the chain. Deploy it again: \`npm run deploy -- --network ${network}\`.`,
     );
   }
   const hash = await give(opened, token, { to, amount });
@@ -71,8 +80,6 @@ async function give(
   { to, amount }: { to: Address; amount: bigint },
 ): Promise<Hex> {
   const data = encodeFunctionData({ abi, functionName: "faucet", args: [to, amount] });
-  // What the token refuses is told by its own error.
-  await client.simulateContract({ address: token, abi, functionName: "faucet", args: [to, amount], account: deployer });
   const hash = (await provider.request({
     method: "eth_sendTransaction",
     params: [{ from: deployer, to: token, data }],
@@ -82,11 +89,4 @@ async function give(
   return hash;
 }
 
-try {
-  await main();
-} catch (error) {
-  const isForeseen = error instanceof Refusal;
-  const { shortMessage, stack } = Object(error) as { shortMessage?: string; stack?: string };
-  console.error(redact(isForeseen ? (error as Error).message : (shortMessage ?? stack ?? String(error))));
-  process.exitCode = 1;
-}
+await runScript(main);

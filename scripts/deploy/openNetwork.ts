@@ -1,5 +1,3 @@
-import { join } from "node:path";
-
 import { config, network } from "hardhat";
 import type { Address } from "viem";
 import { createPublicClient, custom } from "viem";
@@ -56,14 +54,6 @@ export async function openNetwork(name: string) {
     deployer,
     isThrowAway,
   };
-}
-
-/** @returns Where what stands on a network is recorded: that of a chain that will be thrown away is this machine's business. */
-export function folderOf(
-  { name, isThrowAway }: Opened,
-  folder = isThrowAway ? "cache/deployments" : "deployments",
-): string {
-  return join(folder, name);
 }
 
 type Provider = Awaited<ReturnType<typeof network.create>>["provider"];

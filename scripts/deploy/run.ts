@@ -9,7 +9,8 @@ import { describe } from "./describe.ts";
 import { createFactory, factoryCosts, hasFactory } from "./factory.ts";
 import { exempt } from "./exempt.ts";
 import { ignite } from "./ignite.ts";
-import { folderOf, type Opened, openNetwork } from "./openNetwork.ts";
+import { folderOf } from "./folderOf.ts";
+import { type Opened, openNetwork } from "./openNetwork.ts";
 import { factory, salt, usualGracePeriod } from "./plan.ts";
 import { type Deployment, readRecord, writeRecord } from "./record.ts";
 import { Refusal } from "./refusal.ts";
@@ -60,7 +61,9 @@ export async function run(request: Request, say: Say): Promise<void> {
   show(surveyed, say);
   if (missing.length > 0) {
     const { balance, needed } = await requireBalance(opened, missing, isFactoryThere ? 0n : factoryCosts);
-    say(`The account has ${formatEther(balance)} ETH; this takes at most ${formatEther(needed)} ETH.`);
+    say(
+      `The account has ${formatEther(balance)} ETH, and needs ${formatEther(needed)} ETH at the present price of gas.`,
+    );
   }
   if (request.isDryRun) return say("Nothing was sent: this was a dry run.");
 

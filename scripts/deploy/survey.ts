@@ -53,8 +53,8 @@ export async function compareRecord({ client }: Opened, record: Deployment): Pro
   return "same";
 }
 
-/** Gas to create contracts by the factory, on the safe side. */
-function gasFor(contracts: readonly Surveyed[]): bigint {
+/** @returns Gas that suffices to create contracts by the factory, and not twice as much. */
+export function gasFor(contracts: readonly Built[]): bigint {
   // A byte of code costs 200, and up to 16 on its way in; the rest is what constructors store.
   const gas = contracts.map(({ initCode, code }) => 600_000 + 110 * code.length + 12 * initCode.length);
   return BigInt(gas.reduce((sum, one) => sum + one, 0));
@@ -82,7 +82,7 @@ export async function requireBalance(
   if (balance >= needed) return { balance, needed };
   throw new Refusal(
     `${deployer} has ${formatEther(balance)} ETH on ${name}, and needs ${formatEther(needed)} ETH to deploy ` +
-      `${missing.length} contracts at today's price of gas. Send it some` +
+      `${missing.length} contracts at the present price of gas. Send it some` +
       (known.faucet ? `, for example from ${known.faucet}` : "") +
       ", and run this again.",
   );

@@ -5,6 +5,8 @@ import { expect } from "chai";
 import { type Address, type Hex, keccak256, parseAbiItem } from "viem";
 
 import { mockDigitalYuanAbi, paymentChannelsAbi } from "../../sdk/src/index.ts";
+import { readBuild } from "../../scripts/deploy/build.ts";
+import { gasFor } from "../../scripts/deploy/survey.ts";
 import { contracts, factory } from "../../scripts/deploy/plan.ts";
 import {
   addressesOf,
@@ -16,6 +18,7 @@ import {
   removeFolder,
   type Run,
   runDeploy,
+  startDeploy,
   startAnvil,
   startHardhatNode,
 } from "./deployment.ts";
@@ -29,9 +32,9 @@ function filesBelow(folder: string): Record<string, string> {
 }
 
 describe("npm run deploy", () => {
-  const folder = makeFolder();
+  let folder: string;
   const committed = filesBelow("deployments");
-  const sepoliaFolder = join(folder, "cache/deployments/sepolia");
+  const inCache = (network: string) => join(folder, "cache/deployments", network);
   let sepolia: Node;
   let base: Node;
   let local: Node;
@@ -51,6 +54,7 @@ describe("npm run deploy", () => {
     runDeploy(folder, ["--network", "local", ...args], { SUBFEN_LOCAL_RPC_URL: local.rpc });
 
   before(async () => {
+    folder = makeFolder();
     [sepolia, base, local] = await Promise.all([startAnvil(11155111), startAnvil(84532), startHardhatNode()]);
     runs = await Promise.all([toSepolia(), toBase(), toLocal()]);
   });
@@ -74,6 +78,15 @@ describe("npm run deploy", () => {
     expect([one!.chainId, two!.chainId, three!.chainId]).to.deep.equal([11155111, 84532, 31337]);
   });
 
+  it("asks for the gas that it needs, and less than twice that", async () => {
+    const { contracts: recorded } = readDeployment(folder, "sepolia");
+    const hashes = Object.values(recorded).map(({ transactionHash }) => transactionHash as Hex);
+    const receipts = await Promise.all(hashes.map((hash) => sepolia.client.getTransactionReceipt({ hash })));
+    const used = receipts.reduce((sum, { gasUsed }) => sum + gasUsed, 0n);
+    const built = await readBuild({ gracePeriod: 900, operator: deployer }, { withToken: true });
+    expect(Number(gasFor(built))).to.be.within(Number(used), 2 * Number(used));
+  });
+
   it("records each contract as the chain has it", async () => {
     const { client } = sepolia;
     const deployment = readDeployment(folder, "sepolia");
@@ -88,9 +101,11 @@ describe("npm run deploy", () => {
     expect(deployment.contracts.PaymentChannels!.arguments).to.deep.equal([900]);
     expect(deployment.contracts.MockDigitalYuan!.arguments).to.deep.equal([deployer]);
     expect(deployment.token).to.equal(deployment.contracts.MockDigitalYuan!.address);
-    const recorded = JSON.parse(readFileSync(join(sepoliaFolder, "deployed_addresses.json"), "utf8")) as object;
+    const recorded = JSON.parse(readFileSync(join(inCache("sepolia"), "deployed_addresses.json"), "utf8")) as object;
     expect(Object.values(recorded)).to.have.members(Object.values(addressesOf(deployment)));
-    const { abi } = JSON.parse(readFileSync(join(sepoliaFolder, "artifacts/Token#MockDigitalYuan.json"), "utf8")) as {
+    const { abi } = JSON.parse(
+      readFileSync(join(inCache("sepolia"), "artifacts/Token#MockDigitalYuan.json"), "utf8"),
+    ) as {
       abi: unknown;
     };
     expect(abi).to.deep.equal(mockDigitalYuanAbi);
@@ -112,19 +127,19 @@ describe("npm run deploy", () => {
 
   it("does nothing the second time", async () => {
     const twice = async (again: () => Promise<Run>, node: Node, network: string) => {
-      const before = filesBelow(join(folder, "cache/deployments", network));
+      const before = filesBelow(inCache(network));
       const block = await node.client.getBlockNumber();
       const { code, output } = await again();
       expect(code, output).to.equal(0);
       expect(output).to.contain("Nothing to do").and.not.contain("to be deployed");
       expect(await node.client.getBlockNumber()).to.equal(block);
-      expect(filesBelow(join(folder, "cache/deployments", network))).to.deep.equal(before);
+      expect(filesBelow(inCache(network))).to.deep.equal(before);
     };
     await Promise.all([twice(toSepolia, sepolia, "sepolia"), twice(toLocal, local, "local")]);
   });
 
   it("sends nothing in a dry run", async () => {
-    const before = filesBelow(sepoliaFolder);
+    const before = filesBelow(inCache("sepolia"));
     const block = await sepolia.client.getBlockNumber();
     const { code, output } = await toSepolia("--grace-period", "1200", "--dry-run");
     expect(code, output).to.equal(0);
@@ -132,13 +147,47 @@ describe("npm run deploy", () => {
       .to.match(/PaymentChannels +0x\w+ +to be deployed/)
       .and.contain("Nothing was sent");
     expect(await sepolia.client.getBlockNumber()).to.equal(block);
-    expect(filesBelow(sepoliaFolder)).to.deep.equal(before);
+    expect(filesBelow(inCache("sepolia"))).to.deep.equal(before);
   });
 
-  it("never writes into the committed folder for a throw-away chain, whatever its id", () => {
+  it("never writes into the committed folder for a throw-away chain, whatever its id", async () => {
+    const asked = await toSepolia("--folder", "deployments");
+    expect(asked.code).to.equal(1);
+    expect(asked.output).to.contain("what stands there is not recorded in deployments. Omit --folder.");
     expect(filesBelow("deployments")).to.deep.equal(committed);
     expect(existsSync(join(folder, "deployments"))).to.equal(false);
     expect(readdirSync(join(folder, "cache/deployments"))).to.have.members(["base-sepolia", "local", "sepolia"]);
+  });
+
+  it("gives mock yuan by npm run faucet, to an address and of an amount that can be", async () => {
+    const to = `0x${"e5".repeat(20)}` as const;
+    const env = { SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc, SUBFEN_DEPLOYER_KEY: key };
+    const give = (...args: string[]) =>
+      startDeploy(folder, ["--network", "sepolia", ...args], env, "scripts/faucet.ts").ended();
+    const elsewhere = makeFolder();
+    const [given, toNobody, tooMuch, none, unrecorded] = await Promise.all([
+      give("--to", to, "--yuan", "2.5"),
+      give("--to", "0x12"),
+      give("--to", to, "--yuan", "500000.000001"),
+      give("--to", to, "--yuan", "0"),
+      give("--to", to, "--folder", elsewhere),
+    ]);
+    const { token } = readDeployment(folder, "sepolia");
+    expect(given.code, given.output).to.equal(0);
+    expect(given.output).to.contain(`${to} was given 2.5 yuan of the mock token ${token} by transaction 0x`);
+    const contract = { address: token, abi: mockDigitalYuanAbi } as const;
+    const balance = await sepolia.client.readContract({ ...contract, functionName: "balanceOf", args: [to] });
+    expect(balance).to.equal(2_500_000n);
+    expect(toNobody.output).to.contain('--to takes an address of 20 bytes, not "0x12".');
+    expect(tooMuch.output).to.contain('at most 500000, not "500000.000001".');
+    expect(none.output).to.contain('at most 500000, not "0".');
+    expect(unrecorded.output).to.contain("Deploy it first: `npm run deploy -- --network sepolia`.");
+    for (const { code } of [toNobody, tooMuch, none, unrecorded]) expect(code).to.equal(1);
+
+    const code = (await sepolia.client.getCode({ address: token })) as Hex;
+    await sepolia.client.setCode({ address: token, bytecode: "0x" });
+    expect((await give("--to", to)).output).to.contain(`The mock token ${token} is not on the chain.`);
+    await sepolia.client.setCode({ address: token, bytecode: code });
   });
 
   it("takes what somebody else has deployed, and records where it was created", async () => {

@@ -55,11 +55,16 @@ export function removeFolder(folder: string): void {
 
 export type Run = Awaited<ReturnType<ReturnType<typeof startDeploy>["ended"]>>;
 
-/** Starts the script as `npm run deploy` does, in a folder, with only these variables of ours. */
-export function startDeploy(folder: string, args: readonly string[], env: Record<string, string> = {}) {
+/** Starts a script as `npm run deploy` does, in a folder, with only these variables of ours. */
+export function startDeploy(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  script = "scripts/deploy.ts",
+) {
   const own = Object.entries(process.env).filter(([name]) => !/^(SUBFEN|HARDHAT|ETHERSCAN)_/.test(name));
   const build = process.env.SUBFEN_BUILD === undefined ? {} : { SUBFEN_BUILD: process.env.SUBFEN_BUILD };
-  const child = spawn(process.execPath, ["--conditions=subfen-source", resolve("scripts/deploy.ts"), ...args], {
+  const child = spawn(process.execPath, ["--conditions=subfen-source", resolve(script), ...args], {
     cwd: folder,
     // Most of a run is loading Hardhat.
     env: { ...Object.fromEntries(own), ...build, NODE_COMPILE_CACHE: resolve("cache/node"), ...env },

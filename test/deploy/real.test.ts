@@ -55,8 +55,8 @@ async function startExplorer() {
 
 // Only the production build goes to such a chain: scripts/deep.ts runs this under it.
 (process.env.SUBFEN_BUILD === "production" ? describe : describe.skip)("npm run deploy, on a real chain", () => {
-  const folder = makeFolder();
-  const recorded = join(folder, `deployments/chain-${chainId}/deployment.json`);
+  let folder: string;
+  let recorded: string;
   let node: Node;
   let token: Address;
 
@@ -82,6 +82,8 @@ async function startExplorer() {
   };
 
   before(async () => {
+    folder = makeFolder();
+    recorded = join(folder, `deployments/chain-${chainId}/deployment.json`);
     node = await start();
     const { client } = node;
     const [account] = (await client.getAddresses()) as [Address];

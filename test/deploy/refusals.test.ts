@@ -14,13 +14,14 @@ const apiKey = "a-very-secret-api-key";
 const secrets = [key.slice(2), poorKey.slice(2), apiKey];
 
 describe("npm run deploy, refusing", () => {
-  const folder = makeFolder();
+  let folder: string;
   let node: Node;
   /** The same chain, seen as if it were a real one. */
   let real: Observer;
   const printed: string[] = [];
 
   before(async () => {
+    folder = makeFolder();
     node = await startAnvil(11155111);
     real = await startObserver(node.rpc, {
       after: (method, result) => (method === "web3_clientVersion" ? "Geth/v1.16.0" : result),
@@ -80,7 +81,7 @@ describe("npm run deploy, refusing", () => {
 
   it("refuses an empty account, and says what it needs and where to get it", async () => {
     const output = await sepolia({ SUBFEN_DEPLOYER_KEY: poorKey });
-    expect(output).to.match(/has 0 ETH on sepolia, and needs 0\.0\d+ ETH to deploy 8 contracts/);
+    expect(output).to.match(/has 0 ETH on sepolia, and needs 0\.4\d+ ETH to deploy 8 contracts/);
     expect(output).to.contain("for example from https://");
     expect(await node.client.getTransactionCount({ address: deployer })).to.equal(0);
   });

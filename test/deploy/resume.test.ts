@@ -6,6 +6,7 @@ import {
   deployer,
   key,
   makeFolder,
+  type Node,
   readDeployment,
   removeFolder,
   runDeploy,
@@ -30,13 +31,31 @@ type Moment = "lost" | "recorded";
 async function killAndResume(moment: Moment, k: number) {
   const folder = makeFolder();
   const node = await startAnvil(chainId);
+  try {
+    await killAround(node, folder, moment, k);
+    const env = { SUBFEN_SEPOLIA_RPC_URL: node.rpc, SUBFEN_DEPLOYER_KEY: key };
+    const resumed = await runDeploy(folder, network, env);
+    expect(resumed.code, resumed.output).to.equal(0);
+    const deployment = readDeployment(folder, "sepolia");
+    const transactions = await node.client.getTransactionCount({ address: deployer });
+    for (const { address } of Object.values(deployment.contracts)) {
+      expect(await node.client.getCode({ address })).to.not.equal(undefined);
+    }
+    if (isDeep) expect((await runDeploy(folder, network, env)).output).to.contain("Nothing to do");
+    return { transactions, addresses: addressesOf(deployment) };
+  } finally {
+    await node.process.kill();
+    removeFolder(folder);
+  }
+}
+
+async function killAround(node: Node, folder: string, moment: Moment, k: number): Promise<void> {
   let sent = 0;
   let isKilled = false;
-  const never = new Promise<never>(() => undefined);
   const kill = () => {
     isKilled = true;
     run.kill();
-    return never;
+    return new Promise<never>(() => undefined);
   };
   const observer = await startObserver(node.rpc, {
     before: () => (moment === "recorded" && sent === k ? kill() : undefined),
@@ -46,27 +65,11 @@ async function killAndResume(moment: Moment, k: number) {
       return moment === "lost" && sent === k ? kill() : result;
     },
   });
-  const env = { SUBFEN_SEPOLIA_RPC_URL: observer.url, SUBFEN_DEPLOYER_KEY: key };
-  const run = startDeploy(folder, network, env);
-  const killed = await run.ended();
+  const run = startDeploy(folder, network, { SUBFEN_SEPOLIA_RPC_URL: observer.url, SUBFEN_DEPLOYER_KEY: key });
+  const { code, output } = await run.ended();
   observer.close();
-  expect(isKilled, killed.output).to.equal(true);
-  expect(killed.code).to.equal(null);
-
-  const resumed = await runDeploy(folder, network, { ...env, SUBFEN_SEPOLIA_RPC_URL: node.rpc });
-  expect(resumed.code, resumed.output).to.equal(0);
-  const deployment = readDeployment(folder, "sepolia");
-  const transactions = await node.client.getTransactionCount({ address: deployer });
-  for (const { address } of Object.values(deployment.contracts)) {
-    expect(await node.client.getCode({ address })).to.not.equal(undefined);
-  }
-  if (isDeep) {
-    const again = await runDeploy(folder, network, { ...env, SUBFEN_SEPOLIA_RPC_URL: node.rpc });
-    expect(again.output).to.contain("Nothing to do");
-  }
-  await node.process.kill();
-  removeFolder(folder);
-  return { transactions, addresses: addressesOf(deployment), deployment };
+  expect(isKilled, output).to.equal(true);
+  expect(code).to.equal(null);
 }
 
 describe("npm run deploy, killed in the middle", () => {

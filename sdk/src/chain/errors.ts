@@ -68,7 +68,7 @@ export class NodeUnreachableError extends SubfenError {
   override readonly name = "NodeUnreachableError";
 
   constructor(action: string, cause: unknown) {
-    super(`The chain's node gave no answer to ${action}.`, {
+    super(`The chain's node did not answer ${action}.`, {
       code: "node-unreachable",
       metaMessages: ["Look at the client's transport, then ask again: nothing is lost by that."],
       cause,

@@ -58,7 +58,7 @@ describe("F113: a node that gives no answer", () => {
         expect(error.message).not.to.contain(canary);
         expect(error.cause).to.be.an("error");
       }
-      expect(reading["shortMessage"]).to.equal("The chain's node gave no answer to readContract.");
+      expect(reading["shortMessage"]).to.equal("The chain's node did not answer readContract.");
     });
   }
 });
