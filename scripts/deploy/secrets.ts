@@ -5,7 +5,10 @@ export function keepSecret(value: string): void {
   const parts: string[] = [];
   if (URL.canParse(value)) {
     const { username, password, pathname, search } = new URL(value);
-    parts.push(username, password, pathname.slice(1), search.slice(1));
+    const whole = [username, password, pathname.slice(1), search.slice(1)];
+    // A node that refuses a key may tell the key alone; what is shorter names a network or a version.
+    const words = whole.flatMap((part) => part.split(/[/&=]/)).filter((word) => word.length > 15);
+    parts.push(...whole, ...words);
   } else parts.push(value, value.trim().replace(/^0x/, ""));
   // What is shorter is no secret, and would be found in any text.
   for (const part of parts) if (part.length > 5) secrets.add(part);

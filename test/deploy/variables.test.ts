@@ -70,9 +70,15 @@ describe("F112: variables of npm run deploy", () => {
     const told =
       `fetch of https://user-name:pass-word@node.example/v3/some-key?token=query-secret failed: ${key}, ` +
       `${key.slice(2)}, /v3/some-key, token=query-secret, user-name`;
+    await readOrigin(
+      "SUBFEN_RPC_URL",
+      variableOf("https://node.example/v3/0123456789abcdef/?project=fedcba9876543210"),
+    );
+    const refused = "0123456789abcdef is no key, fedcba9876543210 is no project";
     for (const secret of [key.slice(2), "some-key", "query-secret", "user-name", "pass-word"]) {
       expect(redact(told)).to.not.contain(secret);
     }
+    expect(redact(refused)).to.equal("... is no key, ... is no project");
     const harmless = "The node at https://node.example is on chain 1.";
     expect(redact(harmless)).to.equal(harmless);
   });
