@@ -70,7 +70,10 @@ export class NodeUnreachableError extends SubfenError {
   constructor(action: string, cause: unknown) {
     super(`The chain's node did not answer ${action}.`, {
       code: "node-unreachable",
-      metaMessages: ["Look at the client's transport, then ask again: nothing is lost by that."],
+      metaMessages: [
+        "Look at the client's transport, then ask again.",
+        "What was being sent may have arrived: look at the chain before you send it again.",
+      ],
       cause,
     });
   }

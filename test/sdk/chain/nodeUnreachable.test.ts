@@ -57,6 +57,7 @@ describe("F113: a node that gives no answer", () => {
         expect(error).to.include({ name: "NodeUnreachableError", code: "node-unreachable" });
         expect(error.message).not.to.contain(canary);
         expect(error.cause).to.be.an("error");
+        expect(error.message).to.contain("may have arrived: look at the chain before you send it again");
       }
       expect(reading["shortMessage"]).to.equal("The chain's node did not answer readContract.");
     });
