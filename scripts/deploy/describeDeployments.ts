@@ -21,7 +21,7 @@ export function describeDeployments({ artifacts, folder }: { artifacts: string; 
   return `${header}
 type Recorded = {
   readonly token: \`0x\${string}\`;
-  readonly fromBlock: bigint;
+  readonly fromBlock: bigint | undefined;
   readonly contracts: Readonly<Record<string, { readonly address: \`0x\${string}\`; readonly codeHash: \`0x\${string}\` }>>;
 };
 
@@ -31,7 +31,7 @@ ${usualAddresses(artifacts)
   .map(([name, address]) => `  ${name}: ${JSON.stringify(address)},\n`)
   .join("")}} as const;
 
-/** What was deployed, by chain id: addresses, hashes of the whole code, and the first block of all. */
+/** What was deployed, by chain id: addresses, hashes of the whole code, and the first block of all, where it is known. */
 export const recordedDeployments: Readonly<Record<number, Recorded>> = {${recorded.map(describe).join("")}${recorded.length > 0 ? "\n" : ""}};
 `;
 }
@@ -52,11 +52,12 @@ function usualAddresses(artifacts: string): [name: string, address: Address][] {
 
 function describe({ chainId, token, contracts: deployed }: Deployment): string {
   const entries = Object.entries(deployed).sort(([a], [b]) => (a < b ? -1 : 1));
-  const fromBlock = Math.min(...entries.map(([, { blockNumber }]) => blockNumber));
+  const blocks = entries.flatMap(([, { blockNumber }]) => blockNumber ?? []);
+  const fromBlock = blocks.length === entries.length ? `${Math.min(...blocks)}n` : undefined;
   const lines = entries.map(
     ([name, { address, codeHash }]) =>
       `      ${name}: {\n        address: "${getAddress(address)}",\n        codeHash: "${codeHash}",\n      },\n`,
   );
-  const members = `    token: "${getAddress(token)}",\n    fromBlock: ${fromBlock}n,\n`;
+  const members = `    token: "${getAddress(token)}",\n    fromBlock: ${fromBlock},\n`;
   return `\n  ${chainId}: {\n${members}    contracts: {\n${lines.join("")}    },\n  },`;
 }

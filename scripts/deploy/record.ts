@@ -8,8 +8,8 @@ import { sortKeys } from "./build.ts";
 /** What `deployment.json` says of one contract. */
 export type RecordedContract = {
   address: Address;
-  /** The block of its creation; where that cannot be told, the one at which it was found. */
-  blockNumber: number;
+  /** The block of its creation, where it is known. */
+  blockNumber?: number;
   /** The transaction that created it, whoever sent it, where it is known. */
   transactionHash?: Hex;
   /** keccak256 of the code on chain. */

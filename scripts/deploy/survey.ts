@@ -91,12 +91,12 @@ export async function requireBalance(
 /**
  * Finds where a contract was created.
  *
- * @returns The number of the block and the transaction in it; the newest block alone where the node knows no older state.
+ * @returns The number of the block and the transaction in it; neither where the node knows no older state.
  */
 export async function findCreation(
   { client }: Opened,
   address: Address,
-): Promise<{ blockNumber: number; transactionHash?: Hex }> {
+): Promise<{ blockNumber?: number; transactionHash?: Hex }> {
   const newest = await client.getBlockNumber({ cacheTime: 0 });
   let [absent, present] = [-1n, newest];
   try {
@@ -110,6 +110,7 @@ export async function findCreation(
     const [log] = await client.getLogs({ address: factory, event: created, args: { newContract: address }, ...range });
     return { blockNumber: Number(present), ...(log ? { transactionHash: log.transactionHash } : {}) };
   } catch {
-    return { blockNumber: Number(newest) };
+    // A later block would hide the channels that were opened before it.
+    return {};
   }
 }

@@ -13,7 +13,7 @@ export type Deployment = {
   readonly conditions: { readonly [kind in Condition["kind"]]: Address };
   /** The token in use; `undefined` where none is recorded. */
   readonly token: Address | undefined;
-  /** The block to look for events from; `undefined` where the deployment is not recorded. */
+  /** The block to look for events from; `undefined` where the deployment is not recorded, or its first block not known. */
   readonly fromBlock: bigint | undefined;
 };
 
@@ -23,7 +23,7 @@ export type Deployment = {
  * them, see `requireKnownContract`.
  *
  * @param chainId - The chain's id.
- * @returns The addresses, and of a recorded deployment its token and first block.
+ * @returns The addresses, and of a recorded deployment its token and, where it is known, its first block.
  * @example
  * const { paymentChannels: contract, fromBlock = 0n } = getDeployment(11_155_111);
  * const channels = await findChannels(client, { contract, payer, fromBlock });

@@ -10,6 +10,7 @@ import { type Address, encodeDeployData, type Hex, keccak256, stringToHex } from
 import { describeDeployments } from "../../../scripts/deploy/describeDeployments.ts";
 import { addressOf, contracts, factory, salt } from "../../../scripts/deploy/plan.ts";
 import { writeRecord } from "../../../scripts/deploy/record.ts";
+import { findCreation } from "../../../scripts/deploy/survey.ts";
 import { recordedDeployments, usualAddresses } from "../../../sdk/src/chain/abis/deployments.ts";
 import { type Deployment, getDeployment } from "../../../sdk/src/index.ts";
 
@@ -38,7 +39,9 @@ describe("getDeployment", () => {
     };
   }
 
-  function record(network: string, chainId: number, token: Address, deployed: Record<string, [Address, number]>): void {
+  type Places = Record<string, [address: Address, blockNumber: number | undefined]>;
+
+  function record(network: string, chainId: number, token: Address, deployed: Places): void {
     const described = Object.entries(deployed).map(([name, [address, blockNumber]]) => [
       name,
       { address, blockNumber, codeHash: hashOf(name), arguments: [] },
@@ -93,6 +96,25 @@ describe("getDeployment", () => {
       token: addressAt(8),
       fromBlock: 60n,
     });
+  });
+
+  it("F106: tells no first block where a contract was found and its creation was not", async () => {
+    const address = addressAt(1);
+    const client = {
+      getBlockNumber: async () => 90n,
+      getCode: async ({ blockNumber }: { blockNumber: bigint }) => {
+        if (blockNumber < 80n) throw new Error("missing trie node");
+        return "0x00";
+      },
+    };
+    expect(await findCreation({ client } as never, address)).to.deep.equal({});
+    record("sepolia", publicChain, addressAt(8), {
+      PaymentChannels: [address, undefined],
+      TaskEscrow: [addressAt(2), 60],
+    });
+    const { recordedDeployments: generated } = await generate();
+    recorded[publicChain] = generated[publicChain]!;
+    expect(getDeployment(publicChain)).to.include({ paymentChannels: address, fromBlock: undefined });
   });
 
   it("is generated from the code that is deployed, which stands where the factory puts it", async () => {

@@ -2,7 +2,7 @@
 
 type Recorded = {
   readonly token: `0x${string}`;
-  readonly fromBlock: bigint;
+  readonly fromBlock: bigint | undefined;
   readonly contracts: Readonly<Record<string, { readonly address: `0x${string}`; readonly codeHash: `0x${string}` }>>;
 };
 
@@ -17,5 +17,5 @@ export const usualAddresses = {
   ReviewCondition: "0xC848a995A2de81267E2e337982ba3026353b0CBb",
 } as const;
 
-/** What was deployed, by chain id: addresses, hashes of the whole code, and the first block of all. */
+/** What was deployed, by chain id: addresses, hashes of the whole code, and the first block of all, where it is known. */
 export const recordedDeployments: Readonly<Record<number, Recorded>> = {};
