@@ -357,7 +357,10 @@ describe("toNodeListener", () => {
           const response = await gateway.charge(request, offer, work);
           response.headers.set("x-own", "1");
           response.headers.delete("x-work");
-          if (!request.headers.has("x-replace")) return response;
+          if (!request.headers.has("x-replace")) {
+            response.headers.set("content-length", "999");
+            return response;
+          }
           return new Response(`${await response.text()}!`, response);
         }),
     });
