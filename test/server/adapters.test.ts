@@ -148,9 +148,12 @@ for (const [name, serveWith] of Object.entries(adapters)) {
 
       it(`F085: charges nothing for an answer of ${status} with a header that HTTP cannot carry`, async () => {
         const { spent } = (await stall.record(channel))!;
-        stall.work = () => new Response("never seen", { status, headers: { "x-work": "a\u0001b" } });
+        let isCancelled = false;
+        const body = new ReadableStream({ cancel: () => void (isCancelled = true) });
+        stall.work = () => new Response(body, { status, headers: { "x-work": "a\u0001b" } });
         const reply = await stall.buy(channel, unused());
         expect([reply.status, reply.problem?.code]).to.deep.equal([502, "seller-failed"]);
+        expect(isCancelled).to.equal(true);
         expect(await stall.record(channel)).to.include({ spent, held: 0n });
       });
     }
