@@ -51,6 +51,18 @@ function copyRepository(): string {
 
 describe("docs/deploy.md", function () {
   this.timeout(600_000);
+  it("needs nothing installed: each script that it runs sets itself up", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<
+      string,
+      Record<string, string>
+    >;
+    const run = commands.flatMap((command) => /npm run ([\w:]+)/.exec(command)?.[1] ?? []);
+    expect(run).to.include.members(["hardhat", "deploy", "generate", "faucet", "example"]);
+    // `generate` begins with `hardhat`.
+    for (const name of run)
+      expect(scripts?.[`pre${name}`] ?? scripts?.[name], name).to.match(/setup\.mjs|^npm run hardhat/);
+  });
+
   if (process.env["SUBFEN_DOCS"] !== "all") {
     it("has commands, which `npm run test:deep` runs", () => expect(commands).to.have.length.greaterThan(10));
     return;
