@@ -16,6 +16,7 @@ import {
   toNodeListener,
   type Work,
 } from "../../sdk/src/server/index.ts";
+import { withTrailers } from "../../sdk/src/server/trailers.ts";
 import { parseChallenges } from "../../sdk/src/wire/index.ts";
 import { createWorld, serve, type World } from "./helpers.ts";
 import { type Channel, openStall, price, type Stall } from "./stall.ts";
@@ -294,6 +295,22 @@ describe("toNodeListener", () => {
     }
     expect(count).to.equal(0);
     expect((await fetch(url)).status).to.equal(200);
+    await close();
+  });
+
+  it("F077: sends what flows to a caller of HTTP/1.0, such as a proxy, without trailers", async () => {
+    const receipt = { "payment-receipt": "x" };
+    const { url, close } = await serve(async () => withTrailers(new Response("it flows"), () => receipt));
+    const [old, now] = await Promise.all(
+      ["1.0", "1.1"].map((version) =>
+        raw(portOf(url), `GET / HTTP/${version}\r\nHost: a\r\nConnection: close\r\n\r\n`),
+      ),
+    );
+    expect(old)
+      .to.match(/^HTTP\/1\.1 200 OK\r\n/)
+      .and.to.match(/\r\n\r\nit flows$/);
+    expect(old).not.to.contain("payment-receipt");
+    expect(now).to.match(/\r\n8\r\nit flows\r\n0\r\npayment-receipt: x\r\n\r\n$/);
     await close();
   });
 

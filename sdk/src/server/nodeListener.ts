@@ -54,7 +54,8 @@ async function answer(
     }
     const cookies = response.headers.getSetCookie();
     if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
-    const trailers = trailersOf(response);
+    // A proxy may speak HTTP/1.0, which has none, to what stands behind it.
+    const trailers = incoming.httpVersion === "1.0" ? undefined : trailersOf(response);
     if (trailers) outgoing.setHeader("trailer", "payment-receipt");
     // Whoever reads as it flows wants to know at once that it has begun.
     if (trailers || response.headers.get("content-type")?.startsWith("text/event-stream")) outgoing.flushHeaders();
