@@ -56,10 +56,10 @@ describe("docs/deploy.md", function () {
       string,
       Record<string, string>
     >;
-    const run = commands.flatMap((command) => /npm run ([\w:]+)/.exec(command)?.[1] ?? []);
-    expect(run).to.include.members(["hardhat", "deploy", "generate", "faucet", "example"]);
+    const named = commands.flatMap((command) => /npm run ([\w:]+)/.exec(command)?.[1] ?? []);
+    expect(named).to.include.members(["hardhat", "deploy", "generate", "faucet", "example"]);
     // `generate` begins with `hardhat`.
-    for (const name of run)
+    for (const name of named)
       expect(scripts?.[`pre${name}`] ?? scripts?.[name], name).to.match(/setup\.mjs|^npm run hardhat/);
   });
 

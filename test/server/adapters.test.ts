@@ -144,7 +144,7 @@ for (const [name, serveWith] of Object.entries(adapters)) {
         const reply = await stall.buy(channel, unused());
         expect([reply.status, reply.text]).to.deep.equal([status, "0123456789"]);
         expect(reply.headers.get("x-work")).to.equal("1");
-        for (const name of ["trailer", "upgrade"]) expect(reply.headers.has(name), name).to.equal(false);
+        for (const header of ["trailer", "upgrade"]) expect(reply.headers.has(header), header).to.equal(false);
       });
 
       it(`F085: charges nothing for an answer of ${status} with a header that HTTP cannot carry`, async () => {
