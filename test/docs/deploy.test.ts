@@ -1,5 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,9 +40,15 @@ function copyRepository(): string {
     cpSync(join(root, file), join(folder, file));
   }
   for (const built of ["artifacts", "cache", "types"]) {
-    const isKept = (path: string) => !/deploy-test-|cache\/deployments/.test(path);
+    const isKept = (path: string) => !/deploy-test-|cache\/(deployments|node)/.test(path);
     if (existsSync(join(root, built)))
       cpSync(join(root, built), join(folder, built), { recursive: true, filter: isKept });
+  }
+  // Hardhat names what it has compiled by whole paths; without them all would be compiled again, for minutes.
+  for (const file of ["cache/compile-cache.json", "cache/production/compile-cache.json"].map((name) =>
+    join(folder, name),
+  )) {
+    if (existsSync(file)) writeFileSync(file, readFileSync(file, "utf8").replaceAll(root, `${folder}/`));
   }
   // As installed, but for the package itself: that is the clone's.
   mkdirSync(join(folder, "node_modules"));
