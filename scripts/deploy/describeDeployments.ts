@@ -18,6 +18,8 @@ const header = "// Made by `npm run generate` from the production build and `dep
 export function describeDeployments({ artifacts, folder }: { artifacts: string; folder: string }): string {
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   const recorded = names.flatMap((name) => readRecord(`${folder}/${name}`) ?? []).sort((a, b) => a.chainId - b.chainId);
+  const twice = recorded.find(({ chainId }, i) => chainId === recorded[i - 1]?.chainId);
+  if (twice) throw new Error(`Two folders of ${folder} record chain ${twice.chainId}: keep the one that is in use.`);
   return `${header}
 type Recorded = {
   readonly token: \`0x\${string}\`;

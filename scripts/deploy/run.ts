@@ -45,7 +45,7 @@ export async function run(request: Request, say: Say): Promise<void> {
   const folder = folderOf(opened, request.folder);
   say(`Network ${name}: chain ${chainId}${isThrowAway ? ", a throw-away" : ""}. Account ${deployer}.`);
 
-  const record = await readCurrent(opened, folder);
+  const record = await readCurrent(opened, folder, request.isDryRun);
   const realToken = await chooseToken(opened, request.token, record, say);
   // What was chosen once holds until something else is asked for.
   const given = (contract: string) => record?.contracts[contract]?.arguments[0];
@@ -90,7 +90,7 @@ export async function run(request: Request, say: Say): Promise<void> {
 }
 
 /** Reads what is recorded of the chain as it is now: that of a chain begun anew is thrown away, or refused. */
-async function readCurrent(opened: Opened, folder: string): Promise<Deployment | undefined> {
+async function readCurrent(opened: Opened, folder: string, isDryRun: boolean): Promise<Deployment | undefined> {
   const record = readRecord(folder);
   if (record === undefined || (await compareRecord(opened, record)) === "same") return record;
   if (!opened.isThrowAway) {
@@ -99,7 +99,7 @@ async function readCurrent(opened: Opened, folder: string): Promise<Deployment |
         `itself was begun anew, delete ${folder} and run this again.`,
     );
   }
-  rmSync(folder, { recursive: true });
+  if (!isDryRun) rmSync(folder, { recursive: true });
   return undefined;
 }
 

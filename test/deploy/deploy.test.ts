@@ -45,8 +45,8 @@ describe("npm run deploy", () => {
       SUBFEN_SEPOLIA_RPC_URL: sepolia.rpc,
       SUBFEN_DEPLOYER_KEY: key,
     });
-  const toBase = (from = folder) =>
-    runDeploy(from, ["--network", "base-sepolia"], {
+  const toBase = (from = folder, ...args: string[]) =>
+    runDeploy(from, ["--network", "base-sepolia", ...args], {
       SUBFEN_BASE_SEPOLIA_RPC_URL: base.rpc,
       SUBFEN_DEPLOYER_KEY: key.slice(2),
     });
@@ -243,6 +243,8 @@ describe("npm run deploy", () => {
     const before = readDeployment(folder, "base-sepolia");
     await base.process.kill();
     base = await startAnvil(84532);
+    expect((await toBase(folder, "--dry-run")).output).to.contain("to be deployed");
+    expect(readDeployment(folder, "base-sepolia"), "a dry run throws nothing away").to.deep.equal(before);
     const { code, output } = await toBase();
     expect(code, output).to.equal(0);
     const after = readDeployment(folder, "base-sepolia");

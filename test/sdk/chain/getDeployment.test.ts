@@ -71,6 +71,12 @@ describe("getDeployment", () => {
     expect(new Set(Object.values(usualAddresses)).size).to.equal(7);
   });
 
+  it("is not made of two records of one chain", async () => {
+    for (const network of ["chain-11155111", "sepolia"]) record(network, publicChain, addressAt(8), {});
+    const failure = await generate().catch((error: unknown) => error);
+    expect(failure).to.be.an("error").with.property("message").that.includes(`record chain ${publicChain}`);
+  });
+
   it("tells what was recorded for the chain, and for it alone", async () => {
     record("sepolia", publicChain, addressAt(8), {
       PaymentChannels: [addressAt(1), 70],
