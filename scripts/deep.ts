@@ -1,7 +1,7 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
 // model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
 // with their contracts, coverage of the contracts, 24,000 hostile requests, a hundred kills of a gateway, a hundred of a
-// buyer, some of a chain, deployments killed at every transaction, one to a chain that looks real, the types of the package,
+// buyer, some of a chain, deployments killed at every transaction, those of Hardhat's node, one to a chain that looks real, the types of the package,
 // and the sums of the bench.
 // Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
@@ -68,6 +68,17 @@ const runs: Run[] = [
     name: "deployments that are killed",
     args: [...hardhat, "test", "mocha", "--no-compile", "test/deploy/resume.test.ts"],
     env: { SUBFEN_CRASHES: "1" },
+  },
+  {
+    name: "deployments to Hardhat's node",
+    args: [
+      ...hardhat,
+      "test",
+      "mocha",
+      "--no-compile",
+      ...["deploy", "refusals", "resume"].map((file) => `test/deploy/${file}.test.ts`),
+    ],
+    env: { SUBFEN_NODE: "hardhat" },
   },
   {
     name: "deployment to a real chain",

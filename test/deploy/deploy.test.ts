@@ -19,8 +19,8 @@ import {
   type Run,
   runDeploy,
   startDeploy,
-  startAnvil,
   startHardhatNode,
+  startNode,
 } from "./deployment.ts";
 
 const created = parseAbiItem("event ContractCreation(address indexed newContract, bytes32 indexed salt)");
@@ -55,7 +55,7 @@ describe("npm run deploy", () => {
 
   before(async () => {
     folder = makeFolder();
-    [sepolia, base, local] = await Promise.all([startAnvil(11155111), startAnvil(84532), startHardhatNode()]);
+    [sepolia, base, local] = await Promise.all([startNode(11155111), startNode(84532), startHardhatNode()]);
     runs = await Promise.all([toSepolia(), toBase(), toLocal()]);
   });
 
@@ -242,7 +242,7 @@ describe("npm run deploy", () => {
   it("begins anew on a throw-away chain that was begun anew", async () => {
     const before = readDeployment(folder, "base-sepolia");
     await base.process.kill();
-    base = await startAnvil(84532);
+    base = await startNode(84532);
     expect((await toBase(folder, "--dry-run")).output).to.contain("to be deployed");
     expect(readDeployment(folder, "base-sepolia"), "a dry run throws nothing away").to.deep.equal(before);
     const { code, output } = await toBase();

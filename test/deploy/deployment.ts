@@ -34,14 +34,20 @@ export async function startAnvil(chainId: number, ...options: string[]): Promise
   return { rpc: `http://127.0.0.1:${port}`, process: anvil, client };
 }
 
-/** Starts Hardhat's node. */
-export async function startHardhatNode(): Promise<Node> {
+/** Starts Hardhat's node under a chain id, its own by default, with money for the deployer. */
+export async function startHardhatNode(chainId = 31337): Promise<Node> {
   const port = await freePort();
   const args = ["node_modules/hardhat/dist/src/cli.js", "node", "--hostname", "127.0.0.1", "--port", `${port}`];
+  args.push("--chain-id", `${chainId}`);
   const node = startProcess(process.execPath, args);
   await node.line(/^Started HTTP/);
-  return { rpc: `http://127.0.0.1:${port}`, process: node, client: clientOf(`http://127.0.0.1:${port}`, "hardhat") };
+  const client = clientOf(`http://127.0.0.1:${port}`, "hardhat");
+  await client.setBalance({ address: deployer, value: 10n ** 19n });
+  return { rpc: `http://127.0.0.1:${port}`, process: node, client };
 }
+
+/** The node that is asked: anvil, which starts sooner, or in `npm run test:deep` also Hardhat's. */
+export const startNode = process.env.SUBFEN_NODE === "hardhat" ? startHardhatNode : startAnvil;
 
 /** A folder below the repository, so that Hardhat finds its configuration; what is written by default falls into it. */
 export function makeFolder(): string {

@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { artifacts } from "hardhat";
 import { type Address, getAddress, type Hex } from "viem";
 
-import { deployer, key, makeFolder, type Node, removeFolder, type Run, runDeploy, startAnvil } from "./deployment.ts";
+import { deployer, key, makeFolder, type Node, removeFolder, type Run, runDeploy, startNode } from "./deployment.ts";
 import { type Observer, startObserver } from "./observer.ts";
 
 const poorKey: Hex = `0x${"e2".repeat(32)}`;
@@ -22,7 +22,7 @@ describe("npm run deploy, refusing", () => {
 
   before(async () => {
     folder = makeFolder();
-    node = await startAnvil(11155111);
+    node = await startNode(11155111);
     real = await startObserver(node.rpc, {
       after: (method, result) => (method === "web3_clientVersion" ? "Geth/v1.16.0" : result),
     });

@@ -10,8 +10,8 @@ import {
   readDeployment,
   removeFolder,
   runDeploy,
-  startAnvil,
   startDeploy,
+  startNode,
 } from "./deployment.ts";
 import { startObserver } from "./observer.ts";
 
@@ -30,7 +30,7 @@ type Moment = "lost" | "recorded";
  */
 async function killAndResume(moment: Moment, k: number) {
   const folder = makeFolder();
-  const node = await startAnvil(chainId);
+  const node = await startNode(chainId);
   try {
     await killAround(node, folder, moment, k);
     const env = { SUBFEN_SEPOLIA_RPC_URL: node.rpc, SUBFEN_DEPLOYER_KEY: key };
