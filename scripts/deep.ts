@@ -1,8 +1,8 @@
 // `npm run test:deep`: the long runs, with fixed seeds: more fuzzing and invariants in Solidity, 100,000 steps against the
 // model of the contracts and 120,000 against that of the rules for statements, proofs of the arithmetic, conditions compared
 // with their contracts, coverage of the contracts, 24,000 hostile requests, a hundred kills of a gateway, a hundred of a
-// buyer, some of a chain, deployments killed at every transaction, those of Hardhat's node, one to a chain that looks real, the types of the package,
-// and the sums of the bench.
+// buyer, some of a chain, deployments killed at every transaction, deployments to Hardhat's node and to a chain that looks
+// real, the types of the package, and the sums of the bench.
 // Two at a time, since each leaves a core idle; what one prints is shown when it ends.
 import { spawnSync } from "node:child_process";
 
