@@ -21,6 +21,7 @@ const contracts = [
   "contracts/test/GasToken.sol",
 ];
 const build = ["build", "--build-profile", "production", "--no-tests", "--quiet", ...contracts];
-run([...hardhat, ...build]);
 const [script, ...args] = process.argv.slice(2);
+// Help needs no build, which takes a minute the first time.
+if (!args.includes("--help")) run([...hardhat, ...build]);
 if (script !== undefined) run(["--conditions=subfen-source", script, ...args]);
