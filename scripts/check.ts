@@ -1,7 +1,5 @@
 // `npm run check`: everything about the repository that needs no test run. Prints each step, stops at none, fails if any did.
-import { spawn } from "node:child_process";
-
-import { hardhat } from "./hardhat.ts";
+import { capture, hardhat } from "./hardhat.ts";
 
 type Step = { name: string; command: string; args: string[]; isFaulty?: (output: string) => boolean };
 
@@ -39,15 +37,8 @@ const reads: Step[] = [
 let failed = 0;
 async function run(steps: Step[]): Promise<void> {
   for (const { name, command, args, isFaulty } of steps) {
-    const child = spawn(command, args, { shell: process.platform === "win32" });
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    const status = await new Promise<number | null>((done) => {
-      child.on("error", (error) => (output += error.message));
-      child.on("close", done);
-    });
-    const isGood = status === 0 && !isFaulty?.(output);
+    const { ok, output } = await capture(command, args);
+    const isGood = ok && !isFaulty?.(output);
     console.log(`${isGood ? "ok    " : "FAILED"} ${name}`);
     if (isGood) continue;
     failed++;

@@ -104,7 +104,7 @@ let failed = 0;
 async function work(): Promise<void> {
   for (const { name, args, env = {} } of queue) {
     console.log(`started: ${name}`);
-    const { ok, output } = await capture(args, { env });
+    const { ok, output } = await capture(process.execPath, args, { env });
     if (!ok) failed++;
     const seconds = Math.round((Date.now() - started) / 1000);
     console.log(`\n${ok ? "passed" : "FAILED"} after ${seconds} s: ${name}\n${output.trimEnd()}\n`);

@@ -1,7 +1,6 @@
 // `npm run deploy -- --network <name>`: deploys the contracts to the same addresses on every chain, or says why not.
-import { parseArgs } from "node:util";
-
 import { networks } from "./deploy/networks.ts";
+import { readOptions, requireNetwork } from "./deploy/readOptions.ts";
 import { Refusal } from "./deploy/refusal.ts";
 import { runScript } from "./deploy/runScript.ts";
 import { redact } from "./deploy/secrets.ts";
@@ -27,23 +26,6 @@ ${Object.entries(networks)
   ETHERSCAN_API_KEY              shows the sources to the chain's explorer
 `;
 
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        network: { type: "string" },
-        token: { type: "string" },
-        "grace-period": { type: "string" },
-        folder: { type: "string" },
-        "dry-run": { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new Refusal(`${(error as Error).message}. See \`npm run deploy -- --help\`.`);
-  }
-}
-
 function toSeconds(text: string): number {
   const seconds = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (seconds >= 600 && seconds <= 30 * 24 * 3600) return seconds;
@@ -51,12 +33,17 @@ function toSeconds(text: string): number {
 }
 
 async function main(): Promise<void> {
-  const values = readArguments();
+  const values = readOptions("deploy", {
+    network: { type: "string" },
+    token: { type: "string" },
+    "grace-period": { type: "string" },
+    folder: { type: "string" },
+    "dry-run": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  });
   if (values.help) return console.log(help);
   const { network = "", folder } = values;
-  if (!Object.hasOwn(networks, network)) {
-    throw new Refusal(`--network takes one of ${Object.keys(networks).join(", ")}, not "${network}".`);
-  }
+  requireNetwork(network);
   const gracePeriod = values["grace-period"] === undefined ? undefined : toSeconds(values["grace-period"]);
   const token = values.token ?? process.env.SUBFEN_TOKEN;
   if (token?.trim() === "") throw new Refusal("SUBFEN_TOKEN is blank: give it the token's address, or unset it.");

@@ -1,11 +1,10 @@
 // `npm run faucet -- --network <name> --to <address>`: gives an account of a test chain mock digital yuan.
-import { parseArgs } from "node:util";
-
-import { type Address, encodeFunctionData, type Hex, isAddress } from "viem";
+import { encodeFunctionData, isAddress } from "viem";
 
 import { formatYuan, mockDigitalYuanAbi as abi, parseYuan } from "subfen";
 
 import { networks } from "./deploy/networks.ts";
+import { readOptions, requireNetwork } from "./deploy/readOptions.ts";
 import { Refusal } from "./deploy/refusal.ts";
 import { runScript } from "./deploy/runScript.ts";
 
@@ -19,16 +18,6 @@ const help = `Gives an account of a test chain mock digital yuan, which is worth
 
 SUBFEN_DEPLOYER_KEY pays the gas; this and the other variables are those of \`npm run deploy -- --help\`.
 `;
-
-function readArguments() {
-  try {
-    const string = { type: "string" } as const;
-    const options = { network: string, to: string, yuan: string, folder: string, help: { type: "boolean" } } as const;
-    return parseArgs({ options }).values;
-  } catch (error) {
-    throw new Refusal(`${(error as Error).message}. See \`npm run faucet -- --help\`.`);
-  }
-}
 
 /** The most that one call gives: FAUCET_LIMIT of the token. */
 const most = parseYuan("500000");
@@ -44,16 +33,17 @@ function isYuan(text: string): boolean {
 }
 
 async function main(): Promise<void> {
-  const { help: isHelp, network = "", to = "", yuan = "10", folder } = readArguments();
+  const string = { type: "string" } as const;
+  const options = { network: string, to: string, yuan: string, folder: string, help: { type: "boolean" } } as const;
+  const { help: isHelp, network = "", to = "", yuan = "10", folder } = readOptions("faucet", options);
   if (isHelp) return console.log(help);
-  if (!Object.hasOwn(networks, network)) {
-    throw new Refusal(`--network takes one of ${Object.keys(networks).join(", ")}, not "${network}".`);
-  }
+  requireNetwork(network);
   if (!isAddress(to)) throw new Refusal(`--to takes an address of 20 bytes, not "${to}".`);
   const amount = readAmount(yuan);
 
   const { folderOf } = await import("./deploy/folderOf.ts");
   const { openNetwork } = await import("./deploy/openNetwork.ts");
+  const { transact } = await import("./deploy/transact.ts");
   const { readRecord } = await import("./deploy/record.ts");
   const opened = await openNetwork(network);
   const record = readRecord(folderOf(opened, folder));
@@ -68,25 +58,9 @@ async function main(): Promise<void> {
       `The mock token ${token} is not on the chain. Deploy it again: \`npm run deploy -- --network ${network}\`.`,
     );
   }
-  const hash = await give(opened, token, { to, amount });
-  console.log(`${to} was given ${formatYuan(amount)} yuan of the mock token ${token} by transaction ${hash}.`);
-}
-
-type Opened = Awaited<ReturnType<typeof import("./deploy/openNetwork.ts").openNetwork>>;
-
-async function give(
-  { provider, client, deployer }: Opened,
-  token: Address,
-  { to, amount }: { to: Address; amount: bigint },
-): Promise<Hex> {
   const data = encodeFunctionData({ abi, functionName: "faucet", args: [to, amount] });
-  const hash = (await provider.request({
-    method: "eth_sendTransaction",
-    params: [{ from: deployer, to: token, data }],
-  })) as Hex;
-  const { status } = await client.waitForTransactionReceipt({ hash });
-  if (status !== "success") throw new Refusal(`Transaction ${hash} was mined but reverted.`);
-  return hash;
+  const hash = await transact(opened, "eth_sendTransaction", { to: token, data });
+  console.log(`${to} was given ${formatYuan(amount)} yuan of the mock token ${token} by transaction ${hash}.`);
 }
 
 await runScript(main);

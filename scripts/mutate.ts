@@ -172,7 +172,7 @@ if (spawnSync(process.execPath, [...hardhat, "build", "--quiet"], { stdio: "inhe
 async function passes(folder: string, { tests }: Target): Promise<boolean> {
   for (const files of tests) {
     const args = [...hardhat, "test", "mocha", "--no-compile", "--bail", ...files];
-    if (!(await capture(args, { cwd: folder })).ok) return false;
+    if (!(await capture(process.execPath, args, { cwd: folder })).ok) return false;
   }
   return true;
 }
@@ -210,7 +210,7 @@ async function judge(folder: string, mutant: Mutant): Promise<Outcome> {
   try {
     if (!(await passes(folder, target))) return "killed";
     writeFileSync(join(folder, mutant.file), source);
-    const { ok } = await capture([...hardhat, "test", "solidity"], { cwd: folder });
+    const { ok } = await capture(process.execPath, [...hardhat, "test", "solidity"], { cwd: folder });
     return ok ? "survived" : "killed";
   } finally {
     for (const file of [mutant.file, target.artifact]) cpSync(file, join(folder, file));

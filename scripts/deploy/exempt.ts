@@ -1,8 +1,9 @@
-import type { Address, Hex } from "viem";
+import type { Address } from "viem";
 import { encodeFunctionData, isAddressEqual } from "viem/utils";
 
 import { mockDigitalYuanAbi as abi } from "../../sdk/src/chain/abis/mockDigitalYuanAbi.ts";
 import type { Opened } from "./openNetwork.ts";
+import { transact } from "./transact.ts";
 
 /**
  * Frees the contracts that hold the money of many from the limits that the mock token puts on a wallet.
@@ -13,11 +14,12 @@ import type { Opened } from "./openNetwork.ts";
  * @param say - Prints a line.
  */
 export async function exempt(
-  { provider, client, deployer }: Opened,
+  opened: Opened,
   token: Address,
   holders: readonly Address[],
   say: (line: string) => void,
 ): Promise<void> {
+  const { client, deployer } = opened;
   const contract = { address: token, abi } as const;
   const isExempt = (holder: Address) => client.readContract({ ...contract, functionName: "isExempt", args: [holder] });
   const limited: Address[] = [];
@@ -31,10 +33,7 @@ export async function exempt(
   }
   for (const holder of limited) {
     const data = encodeFunctionData({ abi, functionName: "setExempt", args: [holder, true] });
-    const params = [{ from: deployer, to: token, data }];
-    const hash = (await provider.request({ method: "eth_sendTransaction", params })) as Hex;
-    const { status } = await client.waitForTransactionReceipt({ hash });
-    if (status !== "success") throw new Error(`${holder} could not be exempted by transaction ${hash}`);
+    await transact(opened, "eth_sendTransaction", { to: token, data });
   }
   say("Exempted the channels and the escrow from the mock token's limits for wallets.");
 }

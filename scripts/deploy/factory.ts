@@ -1,9 +1,9 @@
-import type { Hex } from "viem";
 import { keccak256, parseEther } from "viem/utils";
 
 import type { Opened } from "./openNetwork.ts";
 import { factory } from "./plan.ts";
 import { Refusal } from "./refusal.ts";
+import { transact } from "./transact.ts";
 
 const codeHash = "0xbd8a7ea8cfca7b4e5f5041d7d4b17bc317c5ce42cfbc42066a00cf26b43eb53f";
 /** Who signed the one transaction that creates CreateX, the same for every chain. */
@@ -35,14 +35,9 @@ export async function hasFactory({ client, chainId, isThrowAway }: Opened): Prom
 }
 
 /** Creates CreateX on a throw-away chain, by its own transaction, which anybody may send. */
-export async function createFactory({ provider, client, deployer }: Opened): Promise<void> {
-  const send = async (method: string, params: unknown[]) => {
-    const hash = (await provider.request({ method, params })) as Hex;
-    const { status } = await client.waitForTransactionReceipt({ hash, pollingInterval: 50 });
-    if (status !== "success") throw new Error("CreateX could not be created");
-  };
-  await send("eth_sendTransaction", [{ from: deployer, to: signer, value: `0x${factoryCosts.toString(16)}` }]);
-  await send("eth_sendRawTransaction", [await presignedTransaction()]);
+export async function createFactory(opened: Opened): Promise<void> {
+  await transact(opened, "eth_sendTransaction", { to: signer, value: `0x${factoryCosts.toString(16)}` });
+  await transact(opened, "eth_sendRawTransaction", await presignedTransaction());
 }
 
 /** Ignition has it for Hardhat's own chain, but keeps it to itself. */

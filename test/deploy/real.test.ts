@@ -102,7 +102,12 @@ async function startExplorer() {
     expect(code).to.equal(1);
     expect(output).to.contain("CreateX").and.contain("https://github.com/pcaversaccio/createx#new-deployments");
     const [account] = (await node.client.getAddresses()) as [Address];
-    await createFactory({ provider: node.client, client: node.client, deployer: account } as unknown as Opened);
+    await createFactory({
+      provider: node.client,
+      client: node.client,
+      deployer: account,
+      isThrowAway: true,
+    } as unknown as Opened);
   }).timeout(120_000);
 
   it("resumes when a transaction was on its way and nobody knows of it, and sends nothing twice", async () => {

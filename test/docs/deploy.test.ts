@@ -100,7 +100,12 @@ describe("docs/deploy.md", function () {
     sepolia = await startAnvil(11155111, "--block-time", "1");
     // As on the real one, CreateX is there.
     const [account] = (await sepolia.client.getAddresses()) as [Address];
-    await createFactory({ provider: sepolia.client, client: sepolia.client, deployer: account } as unknown as Opened);
+    await createFactory({
+      provider: sepolia.client,
+      client: sepolia.client,
+      deployer: account,
+      isThrowAway: true,
+    } as unknown as Opened);
     sellerPort = await freePort();
     model = new LLMock({ host: "127.0.0.1", port: 0 });
     const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 };
